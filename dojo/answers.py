@@ -1,0 +1,174 @@
+"""Which file is graded, and how it is imported.
+
+The answers stand in a tree with one folder a kata: `katas` holds the learner's,
+`solutions` the references. SOLUTIONS=1 chooses the second; KATAS_ANSWERS names any
+other tree (the proofs use it).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import os
+import re
+import sys
+import traceback
+import types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dojo.curriculum import ROOT, Kata
+
+MODULE_NAME = "tasks"
+OFF = {"", "0", "false", "no", "off"}
+TODO = re.compile(r"\bTODO (\d+)\b")
+
+
+class AnswerError(Exception):
+    """The learner's file cannot be graded. The message is written for the learner."""
+
+
+def tree(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder that holds the answers to grade: `katas` unless the environment says else."""
+    if chosen := environ.get("KATAS_ANSWERS"):
+        return Path(chosen).resolve()
+    if environ.get("SOLUTIONS", "").lower() not in OFF:
+        return ROOT / "solutions"
+    return ROOT / "katas"
+
+
+def answer_of(kata: Kata) -> Path:
+    """The file to grade for `kata`.
+
+    Raises:
+        AnswerError: there is no such file.
+    """
+    path = tree() / kata.slug / "tasks.py"
+    if not path.is_file():
+        raise AnswerError(f"{shown(path)} is missing. It holds your answer to {kata.slug}.")
+    return path
+
+
+def shown(path: Path | str) -> str:
+    """`path` as the learner would type it: relative to where pytest was started."""
+    with contextlib.suppress(ValueError):
+        return os.path.relpath(path)
+    return str(path)
+
+
+def search_path(kata: Kata, answer: Path) -> list[str]:
+    """Where the answer finds what it imports: beside itself, then beside the stub."""
+    return list(dict.fromkeys([str(answer.parent), str(kata.folder)]))
+
+
+@contextlib.contextmanager
+def imported(kata: Kata, answer: Path) -> Iterator[types.ModuleType]:
+    """The answer as a fresh module `tasks`; it is gone from `sys.modules` afterwards.
+
+    Raises:
+        AnswerError: it cannot be imported, or it defines no Celery app.
+    """
+    before = set(sys.modules)
+    places = search_path(kata, answer)
+    sys.path[:0] = places
+    try:
+        module = run(answer)
+        check_app(module, answer)
+        yield module
+    finally:
+        for place in places:
+            sys.path.remove(place)
+        for name in set(sys.modules) - before:
+            if _is_below(sys.modules[name], places):
+                del sys.modules[name]
+
+
+def _is_below(module: types.ModuleType, places: list[str]) -> bool:
+    file = getattr(module, "__file__", None) or ""
+    return any(file.startswith(place + os.sep) for place in places)
+
+
+@functools.lru_cache
+def _compiled(path: Path, _stamp: tuple[int, int]) -> types.CodeType:
+    # Compiled here and not by importlib: its cache file looks at whole seconds, so an
+    # edit right after a run could be missed.
+    return compile(path.read_bytes(), str(path), "exec")
+
+
+def run(answer: Path) -> types.ModuleType:
+    """Execute the file as the module `tasks` and return it.
+
+    Raises:
+        AnswerError: the file does not parse, or it stopped with an error.
+    """
+    module = types.ModuleType(MODULE_NAME)
+    module.__file__ = str(answer)
+    sys.modules[MODULE_NAME] = module
+    stat = answer.stat()
+    try:
+        exec(_compiled(answer, (stat.st_mtime_ns, stat.st_size)), module.__dict__)  # noqa: S102
+    except SyntaxError as error:
+        raise AnswerError(_about_syntax(error, answer)) from None
+    except (Exception, SystemExit) as error:
+        raise AnswerError(_about_import(error, answer)) from None
+    return module
+
+
+def check_app(module: types.ModuleType, answer: Path) -> None:
+    """Make sure that the module has a Celery app under the name `app`."""
+    from celery import Celery
+
+    app = getattr(module, "app", None)
+    if isinstance(app, Celery):
+        return
+    found = f"`app` is {type(app).__name__}, not a Celery app" if app else "there is no `app`"
+    raise AnswerError(
+        f"{shown(answer)}: {found}. The tests and the worker look for a line such as\n"
+        f'    app = Celery("{answer.parent.name[3:]}")\n'
+        "Put the line back, above the tasks."
+    )
+
+
+def _about_syntax(error: SyntaxError, answer: Path) -> str:
+    where = Path(error.filename) if error.filename else answer
+    text = f"{shown(where)}, line {error.lineno}: Python cannot read this file: {error.msg}."
+    line = (error.text or "").rstrip()
+    if not line:
+        return text
+    caret = " " * (max(error.offset or 1, 1) - 1) + "^"
+    return f"{text}\n    {line}\n    {caret}"
+
+
+def _about_import(error: BaseException, answer: Path) -> str:
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(answer)]
+    line = frames[-1].lineno if frames else 1
+    code = frames[-1].line if frames else ""
+    what = f"{type(error).__name__}: {error}".rstrip(": ")
+    if isinstance(error, SystemExit):
+        what = "it calls sys.exit(). A module of tasks must be importable"
+    return f"{shown(answer)}, line {line}: importing this file fails. {what}.\n    {code}"
+
+
+def about_missing_name(answer: Path, name: str) -> str:
+    """What to tell a learner whose file does not define `name`."""
+    source = answer.read_text(encoding="utf-8", errors="replace")
+    defined = {m[1]: m.start() for m in re.finditer(r"^(?:async )?def (\w+)", source, re.M)}
+    defined |= {m[1]: m.start() for m in re.finditer(r"^(\w+)\s*(?::.*)?=", source, re.M)}
+    text = f"{shown(answer)} does not define `{name}`. The tests need that name: keep it."
+    for close in difflib.get_close_matches(name, defined, n=1):
+        line = source.count("\n", 0, defined[close]) + 1
+        text += f"\n    line {line}: did you mean `{name}` where it says `{close}`?"
+    return text
+
+
+def todo_line(answer: Path, number: int) -> int:
+    """The line of `answer` where the gap "TODO number" is, or 1."""
+    lines = answer.read_text(encoding="utf-8", errors="replace").splitlines()
+    gap = re.compile(rf"raise NotImplementedError\(.TODO {number}\b")
+    return next((n for n, line in enumerate(lines, 1) if gap.search(line)), 1)
+
+
+def todos_in(text: str) -> list[int]:
+    """The numbers of the gaps that an error text names, such as 2 in "TODO 2: …"."""
+    return sorted({int(number) for number in TODO.findall(text)})

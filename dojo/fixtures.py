@@ -1,0 +1,204 @@
+"""The fixtures of the katas. They use the names that Celery's own pytest plugin uses."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import types
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from celery import Celery, _state, signals
+from celery.utils.dispatch import Signal
+
+from dojo import answers, curriculum, results, settings
+from dojo.recorder import Recorder
+from dojo.timeline import Event, Timeline
+from dojo.waiting import Reader, Watch
+from dojo.workers import Workers
+
+NO_SERVER = {"CELERY_BROKER_URL": "memory://", "CELERY_RESULT_BACKEND": "cache+memory://"}
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The address of the Redis of this run. It starts when the first test needs it."""
+    from dojo.broker import EmbeddedRedis  # costs 0.15 s, and eager tests do without
+
+    results.forget_quietly()
+    with EmbeddedRedis() as server:
+        yield server.url
+
+
+@pytest.fixture
+def key_prefix() -> str:
+    """What every key of this test begins with, so that tests cannot meet in Redis."""
+    return f"kata-{uuid.uuid4().hex[:12]}-"
+
+
+@pytest.fixture
+def timeline() -> Timeline:
+    """What Celery did in this test: see `dojo.timeline.Timeline`."""
+    return Timeline()
+
+
+@pytest.fixture
+def watch(timeline: Timeline) -> Watch:
+    """What can still happen in this test: see `dojo.waiting.Watch`."""
+    return Watch(timeline)
+
+
+@pytest.fixture
+def kata(
+    request: pytest.FixtureRequest,
+    timeline: Timeline,
+    watch: Watch,
+    key_prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[types.ModuleType]:
+    """The learner's module, imported afresh as `tasks`."""
+    exercise = curriculum.kata_of(request.path)
+    if exercise is None:
+        raise pytest.UsageError("The fixture `kata` serves only the tests of a kata.")
+    answer = answers.answer_of(exercise)
+    eager = "eager" in request.fixturenames
+    environment = NO_SERVER if eager else settings.addresses(request.getfixturevalue("redis_url"))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    recorder = Recorder(timeline, [str(answer)], watch.pass_gates)
+    with celery_untouched(), answers.imported(exercise, answer) as module:
+        settings.adapt(module.app, key_prefix, _worker_mark(request).get("prefetch", 0))
+        recorder.attach()
+        with results.watched_results(watch, recorder):
+            yield module
+        recorder.detach()
+        close(module.app)
+
+
+@contextlib.contextmanager
+def celery_untouched() -> Iterator[None]:
+    """Undo what a module of tasks leaves in Celery's globals: apps, shared tasks, signals."""
+    known = [s for s in vars(signals).values() if isinstance(s, Signal)]
+    receivers = [list(signal.receivers) for signal in known]
+    finalizers = set(_state._on_app_finalizers)
+    default, current = _state.default_app, _state._tls.current_app
+    try:
+        yield
+    finally:
+        for signal, saved in zip(known, receivers, strict=True):
+            signal.receivers[:] = saved
+            signal.sender_receivers_cache.clear()
+        _state._on_app_finalizers = finalizers
+        _state.default_app, _state._tls.current_app = default, current
+
+
+def close(app: Celery) -> None:
+    """Close every connection that the app has opened in this process."""
+    from kombu import pools
+
+    if consumer := getattr(app.backend, "result_consumer", None):
+        consumer.stop()
+        app.backend.client.connection_pool.disconnect()
+    app.close()
+    pools.reset()
+
+
+@pytest.fixture
+def eager(kata: types.ModuleType) -> Celery:
+    """The app in eager mode: `delay()` runs the task here and now, without a worker."""
+    kata.app.conf.task_always_eager = True
+    app: Celery = kata.app
+    return app
+
+
+@pytest.fixture
+def celery_app(kata: types.ModuleType) -> Celery:
+    """The learner's app, under the name that Celery's own fixtures build upon."""
+    app: Celery = kata.app
+    return app
+
+
+def _worker_mark(request: pytest.FixtureRequest) -> dict[str, Any]:
+    mark = request.node.get_closest_marker("worker")
+    return dict(mark.kwargs) if mark else {}
+
+
+@pytest.fixture
+def celery_worker_pool(request: pytest.FixtureRequest) -> str:
+    """Celery's fixture: one task at a time runs in "solo", more in "threads"."""
+    return "threads" if _worker_mark(request).get("concurrency", 1) > 1 else "solo"
+
+
+@pytest.fixture
+def celery_worker_parameters(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Celery's fixture, filled from the mark: `@pytest.mark.worker(queues=…, concurrency=…)`."""
+    settings.shorten_brpop()
+    settings.forget_event_loop()
+    wanted = _worker_mark(request)
+    parameters = {"perform_ping_check": False, "concurrency": wanted.get("concurrency", 1)}
+    if "queues" in wanted:
+        parameters["queues"] = wanted["queues"]
+    return parameters
+
+
+@pytest.fixture
+def celery_worker(celery_worker: Any, celery_app: Celery, watch: Watch) -> Iterator[Any]:
+    """Celery's own embedded worker, on the learner's app."""
+    queues = frozenset(celery_app.amqp.queues.consume_from)
+    watch.readers.append(Reader(celery_worker.hostname, queues, celery_worker.concurrency))
+    with results.tasks_may_not_wait():
+        yield celery_worker
+        watch.close()
+
+
+@pytest.fixture
+def workers(
+    request: pytest.FixtureRequest, kata: types.ModuleType, key_prefix: str, watch: Watch
+) -> Iterator[Workers]:
+    """Starts real `celery worker` processes: `workers(queues="mail", concurrency=2)`."""
+    exercise = curriculum.kata_of(request.path)
+    assert exercise is not None
+    folder = request.getfixturevalue("tmp_path")
+    environment = {**os.environ, "KATAS_PREFIX": key_prefix}
+    started = Workers(exercise, answers.answer_of(exercise), folder, watch, environment)
+    yield started
+    watch.close()
+    started.stop()
+
+
+@pytest.fixture
+def settle(watch: Watch) -> Callable[[], None]:
+    """`settle()` returns when every message that a worker can run has been dealt with."""
+    return watch.settle
+
+
+@pytest.fixture
+def hold(watch: Watch) -> Callable[..., None]:
+    """`hold("tasks.fetch", until=lambda: …)` holds a task at its start.
+
+    Args of the function: the task's name; `until`, a condition; `args`, the first
+    positional arguments of the tasks to hold (without it all of that name are held).
+    A task is let go when the condition is true, or can never come true.
+    """
+
+    def hold_tasks(task: str, until: Callable[[], object], args: tuple[Any, ...] = ()) -> None:
+        def matches(started: Event) -> bool:
+            return started.task == task and started.args[: len(args)] == args
+
+        watch.hold(matches, until)
+
+    return hold_tasks
+
+
+@pytest.fixture
+def queue_size(kata: types.ModuleType) -> Callable[[str], int]:
+    """`queue_size("celery")` is the number of messages that wait in a queue."""
+
+    def size(queue: str) -> int:
+        with kata.app.connection_for_read() as connection:
+            # kombu forgets the key prefix when it declares passively on Redis.
+            return int(connection.default_channel._size(queue))
+
+    return size

@@ -1,0 +1,187 @@
+"""Writes the timeline: turns Celery's signals into events, in any process.
+
+Besides the signals it notes when the learner's code reads a result, for which Celery
+has no signal.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from celery import _state, signals
+from celery.result import AsyncResult
+
+from dojo.timeline import Event
+
+
+class Sink(Protocol):
+    """Where events go: a `Timeline`, or a `Journal` in a worker process."""
+
+    def record(self, event: Event) -> None: ...
+
+    def published(self, task_id: str) -> None: ...
+
+
+class Recorder:
+    """Listens to Celery between `attach` and `detach`.
+
+    Args:
+        sink: gets the events.
+        learner_files: the files whose reading of results is noted.
+        on_started: called in the worker's thread when a task is about to run; it may block.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        learner_files: Iterable[str] = (),
+        on_started: Callable[[Event], None] | None = None,
+    ) -> None:
+        self._sink = sink
+        self._learner_files = frozenset(learner_files)
+        self._on_started = on_started
+        self._reads: set[tuple[str, str | None]] = set()
+        self._listeners = {
+            signals.before_task_publish: self._before_publish,
+            signals.after_task_publish: self._after_publish,
+            signals.task_received: self._received,
+            signals.task_prerun: self._prerun,
+            signals.task_retry: self._retry,
+            signals.task_success: self._success,
+            signals.task_failure: self._failure,
+            signals.task_revoked: self._revoked,
+            signals.task_rejected: self._rejected,
+            signals.task_unknown: self._unknown,
+            signals.task_postrun: self._postrun,
+        }
+
+    def attach(self) -> None:
+        """Begin to listen."""
+        for signal, listener in self._listeners.items():
+            signal.connect(listener, weak=False)
+
+    def detach(self) -> None:
+        """Stop listening."""
+        for signal, listener in self._listeners.items():
+            signal.disconnect(listener)
+
+    # -- results that the learner's code looks at ---------------------------------------
+
+    def note_read(self, result: AsyncResult) -> None:
+        """Note that the learner's code looks at `result`, unless somebody else does."""
+        task = current_worker_task()
+        reader = task.request.id if task else None
+        if (result.id, reader) in self._reads or not self.learner_calls():
+            return
+        self._reads.add((result.id, reader))
+        worker = task.request.hostname if task else None
+        name = getattr(task, "name", "")
+        self._sink.record(Event("read", name, result.id, reader=reader, worker=worker))
+
+    def learner_calls(self) -> bool:
+        """Whether the learner's code is among the callers of the running function."""
+        frame = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code.co_filename in self._learner_files:
+                return True
+            frame = frame.f_back  # type: ignore[assignment]
+        return False
+
+    # -- signals ------------------------------------------------------------------------
+
+    def _before_publish(self, sender: str, headers: dict[str, Any], **info: Any) -> None:
+        args, kwargs, embed = info["body"]
+        queues = info.get("declare") or ()
+        properties = info.get("properties") or {}
+        exchange = info.get("exchange")
+        task = current_worker_task()
+        self._sink.record(
+            Event(
+                "sent",
+                sender,
+                headers["id"],
+                args=tuple(args),
+                kwargs=dict(kwargs),
+                queue=getattr(queues[0], "name", None) if queues else info.get("routing_key"),
+                routing_key=info.get("routing_key"),
+                exchange=getattr(exchange, "name", exchange),
+                priority=properties.get("priority"),
+                eta=headers.get("eta"),
+                expires=headers.get("expires"),
+                parent_id=headers.get("parent_id"),
+                root_id=headers.get("root_id"),
+                group_id=headers.get("group"),
+                chord=bool(embed.get("chord")),
+                retries=headers.get("retries") or 0,
+                worker=task.request.hostname if task else None,
+            )
+        )
+
+    def _after_publish(self, headers: dict[str, Any], **_: Any) -> None:
+        self._sink.published(headers["id"])
+
+    def _received(self, request: Any, **_: Any) -> None:
+        self._sink.record(Event("received", request.name, request.id, worker=request.hostname))
+
+    def _prerun(self, task: Any, task_id: str, args: Any, kwargs: Any, **_: Any) -> None:
+        event = _of_running("started", task, task_id, args=tuple(args), kwargs=dict(kwargs))
+        self._sink.record(event)
+        if self._on_started and not event.eager:
+            self._on_started(event)
+
+    def _retry(self, sender: Any, request: Any, reason: Any, **_: Any) -> None:
+        self._sink.record(_of_running("retried", sender, request.id, error=_described(reason)))
+
+    def _success(self, sender: Any, **_: Any) -> None:
+        self._sink.record(_of_running("succeeded", sender, sender.request.id))
+
+    def _failure(self, sender: Any, task_id: str, exception: Any, **_: Any) -> None:
+        self._sink.record(_of_running("failed", sender, task_id, error=_described(exception)))
+
+    def _revoked(self, sender: Any, request: Any, **info: Any) -> None:
+        why = "it expired" if info.get("expired") else "it was revoked"
+        self._sink.record(
+            Event("revoked", sender.name, request.id, worker=request.hostname, error=why)
+        )
+
+    def _rejected(self, message: Any, **_: Any) -> None:
+        headers = message.headers or {}
+        self._sink.record(Event("rejected", headers.get("task", ""), headers.get("id", "")))
+
+    def _unknown(self, name: str, id: str, **_: Any) -> None:  # noqa: A002 - Celery's word
+        self._sink.record(Event("unknown", name, id))
+
+    def _postrun(self, task: Any, task_id: str, state: Any, **_: Any) -> None:
+        self._sink.record(_of_running("finished", task, task_id, state=state))
+
+
+def _of_running(kind: str, task: Any, task_id: str, **more: Any) -> Event:
+    request = task.request
+    delivery = request.delivery_info or {}
+    return Event(
+        kind,
+        task.name,
+        task_id,
+        routing_key=delivery.get("routing_key"),
+        priority=delivery.get("priority"),
+        parent_id=request.parent_id,
+        root_id=request.root_id,
+        group_id=request.group,
+        chord=bool(request.chord),
+        retries=request.retries or 0,
+        worker=request.hostname,
+        eager=bool(request.is_eager),
+        **more,
+    )
+
+
+def _described(error: object) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def current_worker_task() -> Any:
+    """The task that a worker runs in this thread, or None. A direct call does not count."""
+    task = _state.get_current_worker_task()
+    return None if task is None or task.request.is_eager else task

@@ -1,0 +1,60 @@
+"""What the dojo sets on the learner's app, beside the broker's address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+
+# The worker waits for messages in BRPOP, and can stop only between two of them.
+# Celery's second makes every test with a worker a second longer.
+BRPOP_SECONDS = 0.05
+
+
+def addresses(url: str) -> dict[str, str]:
+    """The environment variables from which Celery takes broker and result back end."""
+    return {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url}
+
+
+def adapt(app: Celery, prefix: str, prefetch: int = 0) -> None:
+    """Prepare the learner's app for the dojo's workers.
+
+    Args:
+        prefix: every key that the app uses in Redis begins with it.
+        prefetch: the worker's prefetch multiplier; 0 means no limit.
+    """
+    conf = app.conf
+    conf.broker_transport_options = {
+        **(conf.broker_transport_options or {}),
+        "global_keyprefix": prefix,
+        "polling_interval": BRPOP_SECONDS,
+    }
+    conf.result_backend_transport_options = {
+        **(conf.result_backend_transport_options or {}),
+        "global_keyprefix": prefix,
+    }
+    # On older kombu an acknowledgement from a pool's thread does not wake the worker's
+    # loop: a full prefetch window costs a BRPOP time-out for each task.
+    conf.worker_prefetch_multiplier = prefetch
+    conf.worker_hijack_root_logger = False
+    conf.broker_connection_retry_on_startup = True
+
+
+def shorten_brpop() -> None:
+    """Apply `BRPOP_SECONDS` on kombu before 5.6 too, where it is a default argument."""
+    from kombu.transport import redis
+
+    start: Any = redis.Channel._brpop_start
+    if start.__defaults__ == (1,):
+        start.__defaults__ = (BRPOP_SECONDS,)
+
+
+def forget_event_loop() -> None:
+    """Let the next embedded worker make an event loop of its own.
+
+    Otherwise it inherits the closed one of the worker before it, and its ETA tasks never
+    come (celery/celery#9983; kombu mended it in 5.6.1).
+    """
+    from kombu.asynchronous import set_event_loop
+
+    set_event_loop(None)

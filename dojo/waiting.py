@@ -1,0 +1,170 @@
+"""Wait for a result, or find out that it can never come.
+
+Celery's own `get()` waits for ever when nobody will store the result. `Watch` knows the
+open messages and the workers that read their queues, so it can tell when nothing more
+can happen, and says why. No clock is involved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+
+from dojo.recorder import current_worker_task
+from dojo.timeline import CLOSING, Event, Timeline
+
+STEP = 0.02  # seconds between two looks while nothing wakes the waiter
+
+
+class NeverReady(AssertionError):
+    """Somebody waits for something that cannot come. The message says why."""
+
+
+@dataclasses.dataclass
+class Reader:
+    """A running worker: its node name, the queues it reads, how many tasks run at a time."""
+
+    name: str
+    queues: frozenset[str]
+    slots: int = 1
+    alive: Callable[[], bool] = lambda: True
+
+
+@dataclasses.dataclass
+class Message:
+    """A task message that is not dealt with yet."""
+
+    sent: Event
+    running: Event | None = None
+
+    @property
+    def queue(self) -> str:
+        """The queue it was sent to."""
+        return self.sent.queue or self.sent.routing_key or "celery"
+
+
+class Watch:
+    """What can still happen in one test."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.timeline = timeline
+        self.readers: list[Reader] = []
+        self._over = False
+        self._waiting_outside = 0  # how many wait that are not tasks: the test itself
+        self._standing: dict[str, Callable[[], object]] = {}  # task id: can it go on?
+        self._gates: list[tuple[Callable[[Event], bool], Callable[[], object]]] = []
+
+    def close(self) -> None:
+        """The test is over: let everybody go who still waits."""
+        self._over = True
+
+    # -- what is open -----------------------------------------------------------------
+
+    def open_messages(self) -> list[Message]:
+        """Every message that is queued or runs, oldest first."""
+        messages: dict[str, Message] = {}
+        open_count: dict[str, int] = {}
+        for event in self.timeline.events():
+            if event.eager or event.kind == "read" or (event.kind, event.published) == ("sent", False):
+                continue
+            message = messages.setdefault(event.id, Message(event))
+            if event.kind == "sent":
+                open_count[event.id] = open_count.get(event.id, 0) + 1
+                message.sent = event
+            elif event.kind == "started":
+                message.running = event
+            elif event.kind in CLOSING:
+                open_count[event.id] = open_count.get(event.id, 0) - 1
+                message.running = None
+        return [m for key, m in messages.items() if m.running or open_count.get(key, 0) > 0]
+
+    def obstacle(self) -> str | None:
+        """Why nothing more can happen, or None while something still can."""
+        if self._over:
+            return "The test is over."
+        if current_worker_task() and not self._waiting_outside:
+            return None  # the test goes on, and may send more
+        messages = self.open_messages()
+        if any(m.running and self._moves(m.running.id) for m in messages):
+            return None
+        readers = [reader for reader in self.readers if reader.alive()]
+        for message in messages:
+            if not message.running and any(
+                message.queue in reader.queues and _has_room(reader, messages)
+                for reader in readers
+            ):
+                return None
+        if not messages:
+            return "Nothing is queued and nothing runs."
+        return "\n".join(_why(message, readers) for message in messages[:3])
+
+    def _moves(self, task_id: str) -> bool:
+        can_go_on = self._standing.get(task_id)
+        return can_go_on is None or bool(can_go_on())
+
+    # -- waiting ----------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def standing(self, can_go_on: Callable[[], object]) -> Iterator[None]:
+        """The caller waits while this lasts; `can_go_on` tells when its wait is over."""
+        task = current_worker_task()
+        if task is None:
+            self._waiting_outside += 1
+        else:
+            self._standing[task.request.id] = can_go_on
+        try:
+            yield
+        finally:
+            if task is None:
+                self._waiting_outside -= 1
+            else:
+                self._standing.pop(task.request.id, None)
+
+    def until(self, happened: Callable[[], object]) -> bool:
+        """Wait until `happened()` is true; return False if it can never come true."""
+        with self.standing(happened):
+            while not happened():
+                seen = len(self.timeline)
+                if self.obstacle() is not None:
+                    return bool(happened())
+                self.timeline.wait(seen, STEP)
+        return True
+
+    def settle(self) -> None:
+        """Wait until every message that a worker can still run has been dealt with."""
+        self.until(lambda: False)
+
+    # -- gates ------------------------------------------------------------------------
+
+    def hold(self, matches: Callable[[Event], bool], until: Callable[[], object]) -> None:
+        """Hold tasks at their start until a condition is true, or can never come true.
+
+        Args:
+            matches: is told the "started" event and says whether this task is held.
+            until: the condition.
+        """
+        self._gates.append((matches, until))
+
+    def pass_gates(self, started: Event) -> None:
+        """Return when no gate holds this task any more. Called in the worker's thread."""
+        for matches, until in self._gates:
+            if matches(started):
+                self.until(until)
+
+
+def _has_room(reader: Reader, messages: list[Message]) -> bool:
+    taken = sum(1 for m in messages if m.running and m.running.worker == reader.name)
+    return taken < reader.slots
+
+
+def _why(message: Message, readers: list[Reader]) -> str:
+    call, queue = message.sent.call, message.queue
+    if message.running:
+        return f"{call} waits inside the worker, and keeps its place there."
+    if not readers:
+        return f"{call} waits in queue '{queue}', and no worker is running."
+    if any(queue in reader.queues for reader in readers):
+        return f"{call} waits in queue '{queue}' for a free place in the worker."
+    read = ", ".join(f"'{q}'" for q in sorted({q for r in readers for q in r.queues}))
+    return f"{call} waits in queue '{queue}'; the worker reads only {read}."

@@ -1,0 +1,139 @@
+"""Real `celery worker` processes.
+
+A worker is executed, never forked from the test process: a fork would inherit cached
+queues, connections and locks. Run as a program this module is such a worker:
+
+    python -m dojo.workers KATA ANSWER JOURNAL --queues=mail …
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from dojo.curriculum import Kata
+from dojo.waiting import NeverReady, Reader, Watch
+
+STOP_SECONDS = 10.0  # a warm shutdown takes about 3 s; after this the worker is killed
+
+
+class Worker:
+    """One running worker: `name` is its node name, `pid` its process."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.name = name
+        self.pid = process.pid
+        self.log = log
+        self._process = process
+
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def terminate(self) -> int:
+        """Ask for a warm shutdown, as Ctrl-C does; return the exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: the worker did not end.
+        """
+        self._process.terminate()
+        return self._process.wait(STOP_SECONDS)
+
+    def kill(self) -> None:
+        """End the process and all its children at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+class Workers:
+    """Starts workers on one answer, and ends them all."""
+
+    def __init__(
+        self, kata: Kata, answer: Path, folder: Path, watch: Watch, environment: Mapping[str, str]
+    ) -> None:
+        self._kata, self._answer, self._folder = kata, answer, folder
+        self._watch, self._environment = watch, environment
+        self._journal = folder / "timeline.jsonl"
+        self._running: list[Worker] = []
+        watch.timeline.follow(self._journal)
+
+    def __call__(
+        self, queues: str | None = None, concurrency: int = 1, pool: str = "prefork"
+    ) -> Worker:
+        """Start a worker and return when it is ready to take messages.
+
+        Args:
+            queues: the queues to read, separated by commas; None reads what the app declares.
+            concurrency: how many tasks it runs at a time.
+            pool: Celery's name of the pool: "prefork", "threads" or "solo".
+        """
+        name = f"worker{len(self._running) + 1}@kata"
+        options = [f"--hostname={name}", f"--concurrency={concurrency}", f"--pool={pool}"]
+        options += [f"--queues={queues}"] if queues else []
+        log = self._folder / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dojo.workers", *map(str, self._places()), *options],
+                env=dict(self._environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that its children can be ended with it
+            )
+        worker = Worker(name, process, log)
+        self._running.append(worker)
+        self._wait_until_ready(worker)
+        read = next(e for e in self._watch.timeline.events("ready") if e.worker == name).args
+        self._watch.readers.append(Reader(name, frozenset(read), concurrency, worker.alive))
+        return worker
+
+    def _places(self) -> tuple[Path | str, ...]:
+        return (self._kata.slug, self._answer, self._journal)
+
+    def _wait_until_ready(self, worker: Worker) -> None:
+        timeline = self._watch.timeline
+        while not any(e.worker == worker.name for e in timeline.events("ready")):
+            if not worker.alive():
+                last = "\n".join(worker.log.read_text(errors="replace").splitlines()[-15:])
+                raise NeverReady(f"The worker stopped before it was ready. It said:\n{last}")
+            timeline.wait(len(timeline), 0.02)
+
+    def stop(self) -> None:
+        """End all workers and their children. What they still had to do is not waited for."""
+        for worker in self._running:
+            worker.kill()
+
+
+def main(slug: str, answer: str, journal: str, *options: str) -> None:
+    """Be a worker: `celery -A tasks worker`, with the recorder attached."""
+    from celery.signals import worker_ready
+
+    from dojo import answers, settings
+    from dojo.curriculum import katas
+    from dojo.recorder import Recorder
+    from dojo.timeline import Event, Journal
+
+    kata = next(k for k in katas() if k.slug == slug)
+    sink = Journal(Path(journal))
+    Recorder(sink, [answer]).attach()
+
+    @worker_ready.connect(weak=False)
+    def on_ready(sender: object, **_: object) -> None:
+        queues = tuple(app.amqp.queues.consume_from)
+        sink.record(Event("ready", args=queues, worker=sender.hostname))  # type: ignore[attr-defined]
+
+    with answers.imported(kata, Path(answer)) as module:
+        app = module.app
+        settings.adapt(app, os.environ["KATAS_PREFIX"])
+        settings.shorten_brpop()
+        app.worker_main(["worker", "--loglevel=INFO", "--without-mingle", *options])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

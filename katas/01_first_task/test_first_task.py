@@ -1,0 +1,101 @@
+"""Tests of kata 01. Each docstring is one requirement."""
+
+import random
+
+import pytest
+from celery.result import AsyncResult
+
+from dojo.timeline import before
+
+
+def cents(width_cm, height_cm, copies=1):
+    return (50 + 2 * width_cm * height_cm) * copies
+
+
+def some_size():
+    return random.randint(1, 60), random.randint(1, 60)
+
+
+def test_price_is_a_task_with_a_name(kata):
+    """`price` is a task of `app`, registered under the name `tasks.price`."""
+    ours = sorted(name for name in kata.app.tasks if not name.startswith("celery."))
+    assert "tasks.price" in ours, f"The app knows these tasks: {ours}. `tasks.price` is not there."
+
+
+def test_price_can_still_be_called(kata, timeline):
+    """A direct call of `price` works like any function. It sends no message."""
+    width, height = some_size()
+    assert kata.price(width, height) == cents(width, height)
+    assert kata.price(width, height, 3) == cents(width, height, 3)
+    assert not timeline.sent(), "The direct call of `price` sent a message."
+
+
+def test_quote_does_not_wait(kata, timeline, queue_size):
+    """`quote` leaves one message in the queue and returns an AsyncResult at once."""
+    width, height = some_size()
+
+    result = kata.quote(width, height)
+
+    assert isinstance(result, AsyncResult), (
+        f"quote({width}, {height}) returned {result!r}. It must return an AsyncResult."
+    )
+    assert not timeline.reads(), "`quote` waited for the price. No worker was running yet."
+    assert queue_size("celery") == 1, (
+        f"After one quote() the queue holds {queue_size('celery')} messages. It must hold one."
+    )
+    assert timeline.sent("tasks.price"), "The message in the queue is not for `tasks.price`."
+
+
+def test_a_worker_computes_the_price(kata, celery_worker, timeline):
+    """The price comes from a worker, not from the caller."""
+    width, height = some_size()
+
+    result = kata.quote(width, height)
+
+    assert result.get() == cents(width, height)
+    by_worker = [e for e in timeline.started("tasks.price") if e.worker and not e.eager]
+    assert [e.id for e in by_worker] == [result.id], "No worker ran `price` for this quote."
+
+
+def test_every_way_to_pass_arguments(kata, celery_worker):
+    """Positional arguments, keyword arguments and the default all reach the worker."""
+    width, height = some_size()
+    copies = random.randint(2, 9)
+
+    assert kata.quote(width, height).get() == cents(width, height)
+    assert kata.quote(width, height, copies).get() == cents(width, height, copies)
+    assert kata.quote(width, height, copies=copies).get() == cents(width, height, copies)
+    assert kata.quote(height_cm=height, width_cm=width).get() == cents(width, height)
+    assert kata.price.delay(width, height).get() == cents(width, height)
+
+
+def test_a_wrong_call_fails_at_once(kata, timeline):
+    """A call with missing or surplus arguments is a TypeError for the caller. Nothing is sent."""
+    for wrong in [(), (10,), (10, 15, 1, "glossy")]:
+        with pytest.raises(TypeError):
+            kata.quote(*wrong)
+        with pytest.raises(TypeError):
+            kata.price.delay(*wrong)
+    assert not timeline.sent(), "A wrong call sent a message all the same."
+
+
+def test_quote_all_keeps_the_order(kata, celery_worker):
+    """`quote_all` returns the prices in the order of the sizes. A size may come twice."""
+    sizes = [some_size() for _ in range(5)]
+    sizes += [sizes[0], (1, 1), (60, 60)]
+
+    assert kata.quote_all(sizes) == [cents(*size) for size in sizes]
+    assert kata.quote_all([]) == []
+
+
+def test_quote_all_sends_everything_first(kata, celery_worker, timeline):
+    """`quote_all` has sent every size before it reads the first answer."""
+    sizes = [some_size() for _ in range(6)]
+
+    kata.quote_all(sizes)
+
+    sent = timeline.sent("tasks.price")
+    assert len(sent) == len(sizes), f"{len(sizes)} sizes made {len(sent)} messages."
+    assert before(timeline, sent, timeline.reads()), (
+        "`quote_all` read an answer before it had sent every size."
+    )
