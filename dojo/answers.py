@@ -18,7 +18,8 @@ import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dojo.curriculum import ROOT, Kata
+from dojo import curriculum
+from dojo.curriculum import Kata
 
 MODULE_NAME = "tasks"
 OFF = {"", "0", "false", "no", "off"}
@@ -34,8 +35,8 @@ def tree(environ: Mapping[str, str] = os.environ) -> Path:
     if chosen := environ.get("KATAS_ANSWERS"):
         return Path(chosen).resolve()
     if environ.get("SOLUTIONS", "").lower() not in OFF:
-        return ROOT / "solutions"
-    return ROOT / "katas"
+        return curriculum.ROOT / "solutions"
+    return curriculum.ROOT / "katas"
 
 
 def answer_of(kata: Kata) -> Path:
@@ -162,11 +163,12 @@ def about_missing_name(answer: Path, name: str) -> str:
     return text
 
 
-def todo_line(answer: Path, number: int) -> int:
-    """The line of `answer` where the gap "TODO number" is, or 1."""
+def open_todos(answer: Path) -> dict[int, int]:
+    """The gaps that are still in the file: the number of each TODO and its line."""
     lines = answer.read_text(encoding="utf-8", errors="replace").splitlines()
-    gap = re.compile(rf"raise NotImplementedError\(.TODO {number}\b")
-    return next((n for n, line in enumerate(lines, 1) if gap.search(line)), 1)
+    gap = re.compile(r"raise NotImplementedError\(.TODO (\d+)\b")
+    found = ((match, number) for number, line in enumerate(lines, 1) if (match := gap.search(line)))
+    return {int(match[1]): number for match, number in found}
 
 
 def todos_in(text: str) -> list[int]:

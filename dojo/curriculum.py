@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+#: The folder of the whole repository.
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER_NAME = re.compile(r"\d\d_[a-z0-9_]+")
 
@@ -24,13 +24,15 @@ class Kata:
         return self.folder / "tasks.py"
 
 
-@functools.lru_cache
-def katas(root: Path = ROOT) -> tuple[Kata, ...]:
-    """All katas below `root`, in the order of the curriculum."""
-    folders = sorted((root / "katas").glob("[0-9][0-9]_*"))
-    return tuple(Kata(f.name, f) for f in folders if FOLDER_NAME.fullmatch(f.name))
+def katas() -> list[Kata]:
+    """All katas, in the order of the curriculum."""
+    folders = sorted((ROOT / "katas").iterdir())
+    return [Kata(f.name, f) for f in folders if FOLDER_NAME.fullmatch(f.name)]
 
 
-def kata_of(path: Path, root: Path = ROOT) -> Kata | None:
+def kata_of(path: Path) -> Kata | None:
     """The kata that the file at `path` belongs to, or None."""
-    return next((kata for kata in katas(root) if kata.folder in path.parents), None)
+    folder = path.parent
+    if folder.parent != ROOT / "katas" or not FOLDER_NAME.fullmatch(folder.name):
+        return None
+    return Kata(folder.name, folder)

@@ -19,6 +19,7 @@ from dojo.timeline import Event, Timeline
 from dojo.waiting import Reader, Watch
 from dojo.workers import Workers
 
+TIMELINE = pytest.StashKey[Timeline]()  # where a test keeps its timeline for the report
 NO_SERVER = {"CELERY_BROKER_URL": "memory://", "CELERY_RESULT_BACKEND": "cache+memory://"}
 
 
@@ -39,9 +40,11 @@ def key_prefix() -> str:
 
 
 @pytest.fixture
-def timeline() -> Timeline:
+def timeline(request: pytest.FixtureRequest) -> Timeline:
     """What Celery did in this test: see `dojo.timeline.Timeline`."""
-    return Timeline()
+    timeline = Timeline()
+    request.node.stash[TIMELINE] = timeline
+    return timeline
 
 
 @pytest.fixture

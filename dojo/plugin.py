@@ -2,4 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
+from dojo.report import Report
+
 pytest_plugins = ("dojo.fixtures",)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the dojo report on the katas."""
+    config.pluginmanager.register(Report(config), "dojo-report")

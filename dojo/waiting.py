@@ -37,6 +37,7 @@ class Message:
 
     sent: Event
     running: Event | None = None
+    worker: str | None = None  # node name of the worker that took it from the queue
 
     @property
     def queue(self) -> str:
@@ -66,12 +67,16 @@ class Watch:
         messages: dict[str, Message] = {}
         open_count: dict[str, int] = {}
         for event in self.timeline.events():
-            if event.eager or event.kind == "read" or (event.kind, event.published) == ("sent", False):
+            if event.eager or event.kind == "read":
                 continue
+            if event.kind == "sent" and not event.published:
+                continue  # the broker never got it
             message = messages.setdefault(event.id, Message(event))
             if event.kind == "sent":
                 open_count[event.id] = open_count.get(event.id, 0) + 1
                 message.sent = event
+            elif event.kind == "received":
+                message.worker = event.worker
             elif event.kind == "started":
                 message.running = event
             elif event.kind in CLOSING:
@@ -91,8 +96,7 @@ class Watch:
         readers = [reader for reader in self.readers if reader.alive()]
         for message in messages:
             if not message.running and any(
-                message.queue in reader.queues and _has_room(reader, messages)
-                for reader in readers
+                message.queue in reader.queues and _has_room(reader, messages) for reader in readers
             ):
                 return None
         if not messages:
@@ -154,7 +158,7 @@ class Watch:
 
 
 def _has_room(reader: Reader, messages: list[Message]) -> bool:
-    taken = sum(1 for m in messages if m.running and m.running.worker == reader.name)
+    taken = sum(1 for m in messages if m.running and m.worker == reader.name)
     return taken < reader.slots
 
 

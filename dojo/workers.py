@@ -3,7 +3,7 @@
 A worker is executed, never forked from the test process: a fork would inherit cached
 queues, connections and locks. Run as a program this module is such a worker:
 
-    python -m dojo.workers KATA ANSWER JOURNAL --queues=mail …
+    python -m dojo.workers FOLDER ANSWER JOURNAL --queues=mail …
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ class Workers:
         self._watch.readers.append(Reader(name, frozenset(read), concurrency, worker.alive))
         return worker
 
-    def _places(self) -> tuple[Path | str, ...]:
-        return (self._kata.slug, self._answer, self._journal)
+    def _places(self) -> tuple[Path, ...]:
+        return (self._kata.folder, self._answer, self._journal)
 
     def _wait_until_ready(self, worker: Worker) -> None:
         timeline = self._watch.timeline
@@ -110,16 +110,15 @@ class Workers:
             worker.kill()
 
 
-def main(slug: str, answer: str, journal: str, *options: str) -> None:
+def main(folder: str, answer: str, journal: str, *options: str) -> None:
     """Be a worker: `celery -A tasks worker`, with the recorder attached."""
     from celery.signals import worker_ready
 
     from dojo import answers, settings
-    from dojo.curriculum import katas
     from dojo.recorder import Recorder
     from dojo.timeline import Event, Journal
 
-    kata = next(k for k in katas() if k.slug == slug)
+    kata = Kata(Path(folder).name, Path(folder))
     sink = Journal(Path(journal))
     Recorder(sink, [answer]).attach()
 

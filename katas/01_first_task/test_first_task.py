@@ -37,7 +37,7 @@ def test_quote_does_not_wait(kata, timeline, queue_size):
     result = kata.quote(width, height)
 
     assert isinstance(result, AsyncResult), (
-        f"quote({width}, {height}) returned {result!r}. It must return an AsyncResult."
+        f"quote({width}, {height}) must return an AsyncResult. It returned {result!r}."
     )
     assert not timeline.reads(), "`quote` waited for the price. No worker was running yet."
     assert queue_size("celery") == 1, (

@@ -1,0 +1,113 @@
+"""What the learner reads: failures that explain themselves, and a line for each kata."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from dojo import answers, curriculum
+from dojo.explain import explain
+from dojo.fixtures import TIMELINE
+
+SAME_AGAIN = "The same error as in the test above."
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far one kata is: the outcome of each test that ran."""
+
+    outcomes: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def passed(self) -> int:
+        """The number of tests that passed."""
+        return sum(1 for outcome in self.outcomes.values() if outcome == "passed")
+
+
+class Report:
+    """Collects the reports of all tests; works with pytest-xdist, where they come by wire."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._progress: dict[str, Progress] = {}
+        self._said: set[tuple[str, str]] = set()
+
+    # -- one test ---------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+        """Tell pytest what to print for a failure in a kata."""
+        report: pytest.TestReport = yield
+        kata = curriculum.kata_of(item.path)
+        if kata is None:
+            return report
+        report.user_properties.append(("kata", kata.slug))
+        if report.failed and call.excinfo is not None:
+            self._explain(item, call.excinfo.value, kata, report)
+        return report
+
+    def _explain(
+        self,
+        item: pytest.Item,
+        error: BaseException,
+        kata: curriculum.Kata,
+        report: pytest.TestReport,
+    ) -> None:
+        explanation = explain(
+            error,
+            getattr(getattr(item, "function", None), "__doc__", None) or item.name,
+            item.path,
+            answers.tree() / kata.slug / "tasks.py",
+            item.stash.get(TIMELINE, None),
+        )
+        if self._wants_pytests_own_words():
+            return
+        report.sections = [s for s in report.sections if s[0].startswith("Captured stdout")]
+        if isinstance(error, answers.AnswerError):
+            if (kata.slug, explanation.what) in self._said:
+                report.longrepr = SAME_AGAIN
+                return
+            self._said.add((kata.slug, explanation.what))
+        report.longrepr = explanation.text
+
+    def _wants_pytests_own_words(self) -> bool:
+        option = self._config.option
+        return bool(option.verbose >= 2 or option.tbstyle != "auto")
+
+    # -- all tests --------------------------------------------------------------------
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a test for its kata."""
+        slug = next((str(value) for name, value in report.user_properties if name == "kata"), None)
+        if slug is None:
+            return
+        progress = self._progress.setdefault(slug, Progress())
+        if report.when == "call" or not report.passed:
+            progress.outcomes[report.nodeid] = report.outcome
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print a line for each kata."""
+        if not self._progress:
+            return
+        terminalreporter.section("katas", "-")
+        width = max(map(len, self._progress))
+        for slug, progress in sorted(self._progress.items()):
+            counted = f"{progress.passed:2} of {len(progress.outcomes):2}"
+            done = progress.passed == len(progress.outcomes)
+            terminalreporter.write_line(
+                f"{slug:{width}}  {counted}  {self._state(slug, progress)}",
+                green=done,
+                yellow=not done,
+            )
+
+    def _state(self, slug: str, progress: Progress) -> str:
+        if progress.passed == len(progress.outcomes):
+            return "done"
+        answer = answers.tree() / slug / "tasks.py"
+        if answer.is_file() and (gaps := answers.open_todos(answer)):
+            numbers = ", ".join(f"TODO {number}" for number in gaps)
+            return f"not done yet: {numbers} in {answers.shown(answer)}"
+        failed = len(progress.outcomes) - progress.passed
+        return f"{failed} to go: see above" if failed > 1 else "one to go: see above"

@@ -1,0 +1,77 @@
+"""02 · Prepare photos for the press: the reference solution."""
+
+from celery import Celery, chain, group
+
+app = Celery("chain_and_group")
+
+STAMP_TEXT = "proof"
+
+
+# Given: four tasks, complete. Leave them as they are.
+
+
+@app.task
+def fetch(photo_id):
+    """Download a photo; return the path of the file. There are no photos below 1."""
+    if photo_id < 1:
+        raise LookupError(f"there is no photo {photo_id}")
+    return f"photo-{photo_id}"
+
+
+@app.task
+def resize(path, width):
+    """Make a smaller copy of the file; return its path."""
+    return f"{path}-{width}px"
+
+
+@app.task
+def stamp(path, text):
+    """Write a text across the picture; return the path of the stamped file."""
+    return f"{path}-{text}.jpg"
+
+
+@app.task
+def announce(photo_id):
+    """Tell the customer; return what was said."""
+    return f"photo {photo_id} is ready"
+
+
+# Your part.
+
+
+def steps(photo_id, width):
+    """The three steps for one photo, as a signature that nobody has sent yet."""
+    # A signature is a call that is written down and not made. Each step's result becomes
+    # the first argument of the next one, so resize.s(width) is resize(path, width).
+    return chain(fetch.s(photo_id), resize.s(width), stamp.s(STAMP_TEXT))
+
+
+def prepare(photo_id, width):
+    """Fetch one photo, resize it to `width`, stamp it with STAMP_TEXT.
+
+    Three tasks, one after another; each takes what the one before it returned. Return
+    the AsyncResult of the last one at once, without waiting.
+    """
+    # Only `fetch` is sent now. Its message carries the rest of the chain, and the worker
+    # that finishes a step sends the next one. Nobody waits in between.
+    return steps(photo_id, width).delay()
+
+
+def prepare_all(photo_ids, width):
+    """Prepare many photos side by side, as `prepare` does it for one.
+
+    Return one GroupResult for all of them at once, in the order of `photo_ids`.
+    """
+    # A group sends all its members at once. Its result keeps their order, whichever
+    # finishes first.
+    return group([steps(photo_id, width) for photo_id in photo_ids]).delay()
+
+
+def prepare_and_announce(photo_id, width):
+    """Prepare one photo, then tell the customer.
+
+    `announce` comes last. It takes the id of the photo, and not the path that `stamp`
+    returned. Return the AsyncResult of `announce` at once, without waiting.
+    """
+    # .si() makes an immutable signature: it ignores the result of the step before it.
+    return chain(steps(photo_id, width), announce.si(photo_id)).delay()

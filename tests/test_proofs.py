@@ -1,0 +1,88 @@
+"""Every kata is proven: its tests tell right answers from wrong ones, and say why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dojo.curriculum import katas
+from dojo.proofs import Answer, answers_to
+from dojo.proving import Prover, Verdict
+
+ANSWERS = [answer for kata in katas() for answer in answers_to(kata)]
+
+
+def of_kind(*kinds: str) -> pytest.MarkDecorator:
+    chosen = [
+        pytest.param(a, id=a.id, marks=pytest.mark.xdist_group(a.kata.slug))
+        for a in ANSWERS
+        if a.kind in kinds
+    ]
+    return pytest.mark.parametrize("answer", chosen)
+
+
+@pytest.fixture(scope="module")
+def prover(request: pytest.FixtureRequest) -> Iterator[Prover]:
+    """Grades all chosen answers side by side while the first ones are looked at."""
+    workers = getattr(request.config, "workerinput", None)
+    with Prover(side_by_side=1 if workers else None) as prover:
+        if not workers:
+            chosen = [getattr(item, "callspec", None) for item in request.session.items]
+            prover.start(
+                spec.params["answer"] for spec in chosen if spec and "answer" in spec.params
+            )
+        yield prover
+
+
+def told(verdicts: list[Verdict]) -> str:
+    return "\n\n".join(f"{v.test}: {v.outcome}\n{v.text}" for v in verdicts)
+
+
+@pytest.mark.timeout(600)
+@of_kind("stub")
+def test_every_test_fails_on_the_stub(prover: Prover, answer: Answer) -> None:
+    """Each test of the kata fails on the stub, and none of them by the hang guard."""
+    verdicts = prover.verdicts(answer)
+    assert verdicts
+    assert [v.test for v in verdicts if v.outcome != "failed"] == []
+    assert [v.test for v in verdicts if v.timed_out] == []
+
+
+@pytest.mark.timeout(600)
+@of_kind("solution", "right")
+def test_right_answers_pass(prover: Prover, answer: Answer) -> None:
+    """The reference and every other right answer pass every test."""
+    verdicts = prover.verdicts(answer)
+    assert verdicts
+    assert all(v.outcome == "passed" for v in verdicts), told(
+        [v for v in verdicts if v.outcome != "passed"]
+    )
+
+
+@pytest.mark.timeout(600)
+@of_kind("wrong")
+def test_wrong_answers_are_caught(prover: Prover, answer: Answer) -> None:
+    """A wrong answer fails the tests that speak of it, and they say what is wrong."""
+    verdicts = prover.verdicts(answer)
+    assert [v.test for v in verdicts if v.timed_out] == []
+    for name in answer.caught_by:
+        named = [
+            v for v in verdicts if v.test in (name, f"{name}[") or v.test.startswith(f"{name}[")
+        ]
+        assert named, f"there is no test {name}"
+        caught = [v for v in named if v.outcome == "failed"]
+        assert caught, f"{name} accepts it; these tests do not:\n{told(_failed(verdicts))}"
+        assert any(answer.says in v.text for v in caught), told(caught)
+
+
+def _failed(verdicts: list[Verdict]) -> list[Verdict]:
+    return [v for v in verdicts if v.outcome == "failed"]
+
+
+@pytest.mark.parametrize("kata", katas(), ids=lambda kata: kata.slug)
+def test_enough_answers_are_proven(kata: object) -> None:
+    """Each kata has at least 6 wrong and 2 right answers beside the reference."""
+    kinds = [answer.kind for answer in ANSWERS if answer.kata == kata]
+    assert kinds.count("wrong") >= 6
+    assert kinds.count("right") >= 2
