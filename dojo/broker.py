@@ -259,8 +259,9 @@ class EmbeddedRedis:
 
     def _wake_parked(self) -> None:
         """Hand new data to those who wait for it, longest wait first, until none moves."""
-        while any([client.retry() for client, _ in self._parked()]):
-            pass
+        moved = True
+        while moved:
+            moved = any([client.retry() for client, _ in self._parked()])  # noqa: C419 - all
 
     def _parked(self) -> list[tuple[_Client, _Parked]]:
         parked = [(c, c.waiting) for c in self._clients if c.waiting is not None]

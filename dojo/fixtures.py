@@ -7,6 +7,7 @@ import os
 import types
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -158,14 +159,17 @@ def celery_worker(celery_worker: Any, celery_app: Celery, watch: Watch) -> Itera
 
 @pytest.fixture
 def workers(
-    request: pytest.FixtureRequest, kata: types.ModuleType, key_prefix: str, watch: Watch
+    request: pytest.FixtureRequest,
+    kata: types.ModuleType,
+    key_prefix: str,
+    watch: Watch,
+    tmp_path: Path,
 ) -> Iterator[Workers]:
     """Starts real `celery worker` processes: `workers(queues="mail", concurrency=2)`."""
     exercise = curriculum.kata_of(request.path)
     assert exercise is not None
-    folder = request.getfixturevalue("tmp_path")
     environment = {**os.environ, "KATAS_PREFIX": key_prefix}
-    started = Workers(exercise, answers.answer_of(exercise), folder, watch, environment)
+    started = Workers(exercise, Path(str(kata.__file__)), tmp_path, watch, environment)
     yield started
     watch.close()
     started.stop()

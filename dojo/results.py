@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
 from celery import _state, result
 from celery.backends.asynchronous import BaseResultConsumer
+from celery.exceptions import TimeoutError
 from celery.result import AsyncResult
 
 from dojo.recorder import Recorder, current_worker_task
@@ -25,28 +26,17 @@ def watched_results(watch: Watch, recorder: Recorder) -> Iterator[None]:
     stored result again (one that is stored between Celery's GET and its SUBSCRIBE is never
     announced) and ask `watch`. Reads by the learner's code are noted.
     """
-    wait = BaseResultConsumer._wait_for_pending
-    get_meta = AsyncResult._get_task_meta
-    polls: dict[str, tuple[int, int]] = {}  # result id: events seen, looks since then
+    waiter = _Waiter(watch, recorder)
+    celerys_wait = BaseResultConsumer._wait_for_pending
+    celerys_look = AsyncResult._get_task_meta
 
     def wait_for_pending(
         self: Any, waited_for: Any, timeout: Any = None, on_interval: Any = None, **kw: Any
     ) -> Any:
         leaves = list(_leaves(waited_for))
-        for leaf in leaves:
-            recorder.note_read(leaf)
-
-        def look() -> None:
-            if on_interval:
-                on_interval()
-            for leaf in leaves:
-                if leaf._cache is None and _stored(leaf):
-                    self.on_state_change(leaf.backend.get_task_meta(leaf.id), None)
-            if timeout is None:
-                _check(watch, leaves)
-
+        look = waiter.begin(self, leaves, timeout, on_interval)
         with watch.standing(lambda: all(map(_stored, leaves))):
-            yield from wait(self, waited_for, timeout=timeout, on_interval=look, **kw)
+            yield from celerys_wait(self, waited_for, timeout=timeout, on_interval=look, **kw)
 
     def drain_events_until(
         self: Any, ready: Any, timeout: Any = None, on_interval: Any = None
@@ -56,16 +46,9 @@ def watched_results(watch: Watch, recorder: Recorder) -> Iterator[None]:
         )
 
     def get_task_meta(self: AsyncResult) -> Any:
-        meta = get_meta(self)
-        if not recorder.learner_calls():
-            return meta
-        recorder.note_read(self)
-        if meta["status"] not in self.backend.READY_STATES:
-            events, looks = len(watch.timeline), polls.get(self.id, (0, 0))
-            polls[self.id] = (events, looks[1] + 1 if looks[0] == events else 1)
-            if polls[self.id][1] >= POLLS:
-                with watch.standing(lambda: _stored(self)):
-                    _check(watch, [self])
+        meta = celerys_look(self)
+        if recorder.learner_calls():
+            waiter.looked_at(self, meta)
         return meta
 
     with (
@@ -76,18 +59,54 @@ def watched_results(watch: Watch, recorder: Recorder) -> Iterator[None]:
         yield
 
 
-def _check(watch: Watch, results: list[AsyncResult]) -> None:
-    obstacle = watch.obstacle()
-    if obstacle is None:
-        return
-    missing = next((r for r in results if not _stored(r)), None)
-    if missing is None:
-        return
-    sent = [e for e in watch.timeline.sent() if e.id == missing.id]
-    call = sent[-1].call if sent else "something that was never sent"
-    who = current_worker_task()
-    waits = f"{who.name} waits inside the worker" if who else "Somebody waits"
-    raise NeverReady(f"{waits} for the result of {call}. It can never come.\n{obstacle}")
+class _Waiter:
+    """Looks after those who wait for results, or poll them."""
+
+    def __init__(self, watch: Watch, recorder: Recorder) -> None:
+        self._watch, self._recorder = watch, recorder
+        self._polls: dict[str, tuple[int, int]] = {}  # result id: events seen, looks since
+
+    def begin(
+        self, consumer: Any, leaves: list[AsyncResult], timeout: Any, on_interval: Any
+    ) -> Callable[[], None]:
+        """Somebody begins to wait; return what Celery is to call at each look."""
+        for leaf in leaves:
+            self._recorder.note_read(leaf)
+
+        def look() -> None:
+            if on_interval:
+                on_interval()
+            for leaf in leaves:
+                if leaf._cache is None and _stored(leaf):
+                    consumer.on_state_change(leaf.backend.get_task_meta(leaf.id), None)
+            self._check(leaves, with_timeout=timeout is not None)
+
+        return look
+
+    def looked_at(self, result: AsyncResult, meta: Any) -> None:
+        """The learner's code looked at a result; a loop of looks is waiting, too."""
+        self._recorder.note_read(result)
+        if meta["status"] in result.backend.READY_STATES:
+            return
+        events, (seen, looks) = len(self._watch.timeline), self._polls.get(result.id, (0, 0))
+        looks = looks + 1 if seen == events else 1
+        self._polls[result.id] = (events, looks)
+        if looks >= POLLS:
+            with self._watch.standing(lambda: _stored(result)):
+                self._check([result])
+
+    def _check(self, results: list[AsyncResult], with_timeout: bool = False) -> None:
+        obstacle = self._watch.obstacle()
+        missing = next((r for r in results if not _stored(r)), None) if obstacle else None
+        if missing is None:
+            return
+        if with_timeout:  # nothing will happen in that time, so it may as well be over
+            raise TimeoutError("The operation timed out.")
+        sent = [e for e in self._watch.timeline.sent() if e.id == missing.id]
+        call = sent[-1].call if sent else "something that was never sent"
+        task = current_worker_task()
+        waits = f"{task.name} waits inside the worker" if task else "Somebody waits"
+        raise NeverReady(f"{waits} for the result of {call}. It can never come.\n{obstacle}")
 
 
 def _stored(result: AsyncResult) -> bool:
@@ -109,7 +128,11 @@ def forget_quietly() -> None:
     `AsyncResult.__del__` unsubscribes, which is a network call. The garbage collector may
     run it in any thread: in the server's own thread the call could never be answered.
     """
-    AsyncResult.__del__ = lambda self: None
+
+    def nothing(_: AsyncResult) -> None:
+        pass
+
+    AsyncResult.__del__ = nothing
 
 
 @contextlib.contextmanager
