@@ -16,11 +16,11 @@ from celery.utils.dispatch import Signal
 
 from dojo import answers, curriculum, results, settings
 from dojo.recorder import Recorder
+from dojo.report import TIMELINE
 from dojo.timeline import Event, Timeline
 from dojo.waiting import Reader, Watch
 from dojo.workers import Workers
 
-TIMELINE = pytest.StashKey[Timeline]()  # where a test keeps its timeline for the report
 NO_SERVER = {"CELERY_BROKER_URL": "memory://", "CELERY_RESULT_BACKEND": "cache+memory://"}
 
 

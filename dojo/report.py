@@ -9,8 +9,9 @@ import pytest
 
 from dojo import answers, curriculum
 from dojo.explain import explain
-from dojo.fixtures import TIMELINE
+from dojo.timeline import Timeline
 
+TIMELINE = pytest.StashKey[Timeline]()  # where a test leaves its timeline for us
 SAME_AGAIN = "The same error as in the test above."
 
 
