@@ -72,14 +72,13 @@ def imported(kata: Kata, answer: Path) -> Iterator[types.ModuleType]:
     """
     before = set(sys.modules)
     places = search_path(kata, answer)
-    sys.path[:0] = places
+    path, sys.path[:0] = list(sys.path), places
     try:
         module = run(answer)
         check_app(module, answer)
         yield module
     finally:
-        for place in places:
-            sys.path.remove(place)
+        sys.path[:] = path
         for name in set(sys.modules) - before:
             if _is_below(sys.modules[name], places):
                 del sys.modules[name]
@@ -124,8 +123,10 @@ def check_app(module: types.ModuleType, answer: Path) -> None:
     if isinstance(app, Celery):
         return
     found = f"`app` is {type(app).__name__}, not a Celery app" if app else "there is no `app`"
+    line = _names_defined(answer).get("app")
+    where = f"{shown(answer)}, line {line}" if line else shown(answer)
     raise AnswerError(
-        f"{shown(answer)}: {found}. The tests and the worker look for a line such as\n"
+        f"{where}: {found}. The tests and the worker look for a line such as\n"
         f'    app = Celery("{answer.parent.name[3:]}")\n'
         "Put the line back, above the tasks."
     )
@@ -133,7 +134,7 @@ def check_app(module: types.ModuleType, answer: Path) -> None:
 
 def _about_syntax(error: SyntaxError, answer: Path) -> str:
     where = Path(error.filename) if error.filename else answer
-    text = f"{shown(where)}, line {error.lineno}: Python cannot read this file: {error.msg}."
+    text = f"{shown(where)}, line {error.lineno or 1}: Python cannot read this file: {error.msg}."
     line = (error.text or "").rstrip()
     if not line:
         return text
@@ -142,25 +143,30 @@ def _about_syntax(error: SyntaxError, answer: Path) -> str:
 
 
 def _about_import(error: BaseException, answer: Path) -> str:
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(answer)]
-    line = frames[-1].lineno if frames else 1
-    code = frames[-1].line if frames else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    mine = [f for f in frames if Path(f.filename).parent == answer.parent]
+    at = mine[-1] if mine else traceback.FrameSummary(str(answer), 1, "<module>")
     what = f"{type(error).__name__}: {error}".rstrip(": ")
     if isinstance(error, SystemExit):
-        what = "it calls sys.exit(). A module of tasks must be importable"
-    return f"{shown(answer)}, line {line}: importing this file fails. {what}.\n    {code}"
+        what = "It calls sys.exit(). A module of tasks must be importable"
+    where = f"{shown(at.filename)}, line {at.lineno}"
+    return f"{where}: importing this file fails. {what}.\n    {at.line}"
 
 
 def about_missing_name(answer: Path, name: str) -> str:
     """What to tell a learner whose file does not define `name`."""
-    source = answer.read_text(encoding="utf-8", errors="replace")
-    defined = {m[1]: m.start() for m in re.finditer(r"^(?:async )?def (\w+)", source, re.M)}
-    defined |= {m[1]: m.start() for m in re.finditer(r"^(\w+)\s*(?::.*)?=", source, re.M)}
+    defined = _names_defined(answer)
     text = f"{shown(answer)} does not define `{name}`. The tests need that name: keep it."
     for close in difflib.get_close_matches(name, defined, n=1):
-        line = source.count("\n", 0, defined[close]) + 1
-        text += f"\n    line {line}: did you mean `{name}` where it says `{close}`?"
+        text += f"\n    line {defined[close]}: did you mean `{name}` where it says `{close}`?"
     return text
+
+
+def _names_defined(answer: Path) -> dict[str, int]:
+    """The functions and variables at the top level of the file, and their lines."""
+    source = answer.read_text(encoding="utf-8", errors="replace")
+    found = re.finditer(r"^(?:(?:async )?def (\w+)|(\w+)\s*(?::.*)?=)", source, re.M)
+    return {m[1] or m[2]: source.count("\n", 0, m.start()) + 1 for m in found}
 
 
 def open_todos(answer: Path) -> dict[int, int]:

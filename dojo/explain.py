@@ -37,6 +37,8 @@ class Explanation:
     what: str
     timeline: str = ""
     still_open: str = ""
+    #: Is it about the file as a whole, so that it need not be said twice?
+    of_file: bool = False
 
     @property
     def text(self) -> str:
@@ -63,12 +65,13 @@ def explain(
     """
     requirement = " ".join(requirement.split())
     if isinstance(error, answers.AnswerError):
-        return Explanation(requirement, str(error))
+        return Explanation(requirement, str(error), of_file=True)
     todos = _todos(error, timeline)
     if todos:
         return Explanation(requirement, "\n".join(_gap(answer, n) for n in todos))
     if isinstance(error, AttributeError) and _is_tasks_module(getattr(error, "obj", None)):
-        return Explanation(requirement, answers.about_missing_name(answer, error.name or ""))
+        missing = answers.about_missing_name(answer, error.name or "")
+        return Explanation(requirement, missing, of_file=True)
     what = "\n\n".join(filter(None, [_what(error, test_file), _where(error, test_file, answer)]))
     gaps = ", ".join(f"TODO {n} (line {line})" for n, line in answers.open_todos(answer).items())
     return Explanation(

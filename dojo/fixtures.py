@@ -182,17 +182,17 @@ def settle(watch: Watch) -> Callable[[], None]:
 
 
 @pytest.fixture
-def hold(watch: Watch) -> Callable[..., None]:
-    """`hold("tasks.fetch", until=lambda: …)` holds a task at its start.
+def hold(watch: Watch, timeline: Timeline) -> Callable[..., None]:
+    """`hold("tasks.fetch", until=lambda: …)` holds tasks of that name at their start.
 
-    Args of the function: the task's name; `until`, a condition; `args`, the first
-    positional arguments of the tasks to hold (without it all of that name are held).
-    A task is let go when the condition is true, or can never come true.
+    A task is let go when the condition is true, or can never come true. With `first=1`
+    only the first one that starts is held, and those after it overtake it.
     """
 
-    def hold_tasks(task: str, until: Callable[[], object], args: tuple[Any, ...] = ()) -> None:
+    def hold_tasks(task: str, until: Callable[[], object], first: int | None = None) -> None:
         def matches(started: Event) -> bool:
-            return started.task == task and started.args[: len(args)] == args
+            of_that_name = timeline.started(task)[:first]
+            return any(event is started for event in of_that_name)
 
         watch.hold(matches, until)
 

@@ -45,8 +45,12 @@ class Report:
         if kata is None:
             return report
         report.user_properties.append(("kata", kata.slug))
-        if report.failed and call.excinfo is not None:
-            self._explain(item, call.excinfo.value, kata, report)
+        if report.failed and call.excinfo is not None and not self._wants_pytests_own_words():
+            try:
+                self._explain(item, call.excinfo.value, kata, report)
+            except Exception as defect:  # ours; it must not hide the learner's failure
+                what = f"The dojo could not explain this: {type(defect).__name__}: {defect}"
+                report.sections.append(("A defect of the katas", what))
         return report
 
     def _explain(
@@ -63,10 +67,8 @@ class Report:
             answers.tree() / kata.slug / "tasks.py",
             item.stash.get(TIMELINE, None),
         )
-        if self._wants_pytests_own_words():
-            return
         report.sections = [s for s in report.sections if s[0].startswith("Captured stdout")]
-        if isinstance(error, answers.AnswerError):
+        if explanation.of_file:
             if (kata.slug, explanation.what) in self._said:
                 report.longrepr = SAME_AGAIN
                 return

@@ -181,9 +181,12 @@ class Timeline:
         """Tasks that ended with an error; `error` says which."""
         return self.events("failed", task)
 
-    def index(self, event: Event) -> int:
-        """The place of this very event in the order of all events."""
-        return next(i for i, e in enumerate(self.events()) if e is event)
+    def in_order(self, first: Sequence[Event], then: Sequence[Event]) -> bool:
+        """Whether every event of `first` came before every event of `then`."""
+        place = {id(event): number for number, event in enumerate(self.events())}
+        latest = max((place[id(event)] for event in first), default=-1)
+        earliest = min((place[id(event)] for event in then), default=len(place))
+        return latest < earliest
 
     def wait(self, seen: int, seconds: float) -> None:
         """Return when there are more than `seen` events, or after `seconds`."""
@@ -213,10 +216,3 @@ class Journal:
 
     def _write(self, fields: Mapping[str, object]) -> None:
         os.write(self._fd, json.dumps(fields, default=repr).encode() + b"\n")
-
-
-def before(timeline: Timeline, first: Sequence[Event], then: Sequence[Event]) -> bool:
-    """Whether the last event of `first` came before the first event of `then`."""
-    if not first or not then:
-        return True
-    return max(map(timeline.index, first)) < min(map(timeline.index, then))

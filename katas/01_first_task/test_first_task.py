@@ -5,8 +5,6 @@ import random
 import pytest
 from celery.result import AsyncResult
 
-from dojo.timeline import before
-
 
 def cents(width_cm, height_cm, copies=1):
     return (50 + 2 * width_cm * height_cm) * copies
@@ -80,10 +78,12 @@ def test_a_wrong_call_fails_at_once(kata, timeline):
     assert not timeline.sent(), "A wrong call sent a message all the same."
 
 
-def test_quote_all_keeps_the_order(kata, celery_worker):
-    """`quote_all` returns the prices in the order of the sizes. A size may come twice."""
+@pytest.mark.worker(concurrency=2)
+def test_quote_all_keeps_the_order(kata, celery_worker, timeline, hold):
+    """`quote_all` returns the prices in the order of the sizes, whichever is ready first."""
     sizes = [some_size() for _ in range(5)]
     sizes += [sizes[0], (1, 1), (60, 60)]
+    hold("tasks.price", first=1, until=lambda: len(timeline.succeeded("tasks.price")) == 7)
 
     assert kata.quote_all(sizes) == [cents(*size) for size in sizes]
     assert kata.quote_all([]) == []
@@ -97,6 +97,6 @@ def test_quote_all_sends_everything_first(kata, celery_worker, timeline):
 
     sent = timeline.sent("tasks.price")
     assert len(sent) == len(sizes), f"{len(sizes)} sizes made {len(sent)} messages."
-    assert before(timeline, sent, timeline.reads()), (
+    assert timeline.in_order(sent, timeline.reads()), (
         "`quote_all` read an answer before it had sent every size."
     )

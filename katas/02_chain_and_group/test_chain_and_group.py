@@ -82,9 +82,9 @@ def test_prepare_all_sends_everything_at_once(kata, timeline):
 @pytest.mark.worker(concurrency=2)
 def test_prepare_all_keeps_the_order(kata, celery_worker, timeline, hold):
     """The paths come in the order of `photo_ids`, though the photos finish in another order."""
-    first, *others = random.sample(range(1, 9999), 4)
-    photo_ids = [first, *others, others[0]]
-    hold("tasks.fetch", args=(first,), until=lambda: len(timeline.succeeded("tasks.stamp")) == 4)
+    photo_ids = random.sample(range(1, 9999), 4)
+    photo_ids.append(photo_ids[1])
+    hold("tasks.fetch", first=1, until=lambda: len(timeline.succeeded("tasks.stamp")) == 4)
 
     paths = kata.prepare_all(photo_ids, 640).get()
 

@@ -6,8 +6,6 @@ import pytest
 from celery.exceptions import ChordError
 from celery.result import AsyncResult
 
-from dojo.timeline import before
-
 
 def some_pages(count):
     return [random.randint(0, 9) for _ in range(count)]
@@ -52,7 +50,7 @@ def test_the_total_comes_once_and_last(kata, celery_worker, timeline, hold, sett
     pages = random.sample(range(10), 5)
     hold(
         "tasks.ink_for_page",
-        args=(pages[0],),
+        first=1,
         until=lambda: len(timeline.succeeded("tasks.ink_for_page")) == 4,
     )
 
@@ -65,7 +63,7 @@ def test_the_total_comes_once_and_last(kata, celery_worker, timeline, hold, sett
     assert totals[0].args == (ink(pages),), (
         f"`total_ink` was handed {totals[0].args}. It must be handed one list: {ink(pages)}."
     )
-    assert before(timeline, timeline.started("tasks.ink_for_page"), totals), (
+    assert timeline.in_order(timeline.started("tasks.ink_for_page"), totals), (
         "`total_ink` started before every page."
     )
     assert result.id == totals[0].id, "`estimate` must return the result of `total_ink`."
@@ -95,7 +93,7 @@ def test_pages_run_side_by_side(kata, celery_worker, timeline, hold):
 
     started = timeline.started("tasks.ink_for_page")
     assert len(started) == 4, f"4 pages made {len(started)} runs of `ink_for_page`."
-    assert before(timeline, started[:2], timeline.succeeded("tasks.ink_for_page")), (
+    assert timeline.in_order(started[:2], timeline.succeeded("tasks.ink_for_page")), (
         "The second page started only when the first one was done."
     )
 
