@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import functools
+import importlib.util
 import os
 import re
 import sys
@@ -80,19 +81,22 @@ def imported(kata: Kata, answer: Path) -> Iterator[types.ModuleType]:
     finally:
         sys.path[:] = path
         for name in set(sys.modules) - before:
-            if _is_below(sys.modules[name], places):
+            file = getattr(sys.modules[name], "__file__", None) or ""
+            if any(file.startswith(place + os.sep) for place in places):
                 del sys.modules[name]
+                _forget_bytecode(file)
 
 
-def _is_below(module: types.ModuleType, places: list[str]) -> bool:
-    file = getattr(module, "__file__", None) or ""
-    return any(file.startswith(place + os.sep) for place in places)
+def _forget_bytecode(file: str) -> None:
+    # Python's cache looks at whole seconds and at the size, so the next run could miss an
+    # edit of a module beside the answer. The answer itself is never cached: see `_compiled`.
+    with contextlib.suppress(OSError, ValueError):
+        Path(importlib.util.cache_from_source(file)).unlink()
 
 
 @functools.lru_cache
 def _compiled(path: Path, _stamp: tuple[int, int]) -> types.CodeType:
-    # Compiled here and not by importlib: its cache file looks at whole seconds, so an
-    # edit right after a run could be missed.
+    # Compiled here and not by importlib, which would write a cache file.
     return compile(path.read_bytes(), str(path), "exec")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, _state, signals
+from celery.contrib.testing import worker as testing
 from celery.utils.dispatch import Signal
 
 from dojo import answers, curriculum, results, settings
@@ -72,12 +73,10 @@ def kata(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     recorder = Recorder(timeline, [str(answer)], watch.pass_gates)
-    with celery_untouched(), answers.imported(exercise, answer) as module:
+    with celery_untouched(), recorder, answers.imported(exercise, answer) as module:
         settings.adapt(module.app, key_prefix, _worker_mark(request).get("prefetch", 0))
-        recorder.attach()
         with results.watched_results(watch, recorder):
             yield module
-        recorder.detach()
         close(module.app)
 
 
@@ -132,29 +131,77 @@ def _worker_mark(request: pytest.FixtureRequest) -> dict[str, Any]:
 @pytest.fixture
 def celery_worker_pool(request: pytest.FixtureRequest) -> str:
     """Celery's fixture: one task at a time runs in "solo", more in "threads"."""
-    return "threads" if _worker_mark(request).get("concurrency", 1) > 1 else "solo"
+    return str(_worker_options(**_worker_mark(request))["pool"])
 
 
 @pytest.fixture
 def celery_worker_parameters(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Celery's fixture, filled from the mark: `@pytest.mark.worker(queues=…, concurrency=…)`."""
+    if "skip_countdowns" in request.fixturenames:
+        request.getfixturevalue("skip_countdowns")  # a worker that runs already would not notice
+    options = _worker_options(**_worker_mark(request))
+    return {name: value for name, value in options.items() if name != "pool"}
+
+
+def _worker_options(
+    queues: str | None = None, concurrency: int = 1, **_: object
+) -> dict[str, object]:
+    """What `celery.contrib.testing.worker.start_worker` is to be called with."""
     settings.shorten_brpop()
     settings.forget_event_loop()
-    wanted = _worker_mark(request)
-    parameters = {"perform_ping_check": False, "concurrency": wanted.get("concurrency", 1)}
-    if "queues" in wanted:
-        parameters["queues"] = wanted["queues"]
-    return parameters
+    options: dict[str, object] = {
+        "pool": "threads" if concurrency > 1 else "solo",
+        "concurrency": concurrency,
+        "perform_ping_check": False,
+    }
+    if queues:
+        options["queues"] = queues
+    return options
+
+
+@contextlib.contextmanager
+def _watched(worker: Any, app: Celery, watch: Watch) -> Iterator[None]:
+    queues = frozenset(app.amqp.queues.consume_from)
+    watch.readers.append(Reader(worker.hostname, queues, worker.concurrency))
+    with results.tasks_may_not_wait():
+        yield
+        watch.close()  # before the worker stops: a task that waits would hold it up
 
 
 @pytest.fixture
 def celery_worker(celery_worker: Any, celery_app: Celery, watch: Watch) -> Iterator[Any]:
     """Celery's own embedded worker, on the learner's app."""
-    queues = frozenset(celery_app.amqp.queues.consume_from)
-    watch.readers.append(Reader(celery_worker.hostname, queues, celery_worker.concurrency))
-    with results.tasks_may_not_wait():
+    with _watched(celery_worker, celery_app, watch):
         yield celery_worker
-        watch.close()
+
+
+@pytest.fixture
+def start_worker(celery_app: Celery, watch: Watch) -> Iterator[Callable[..., Any]]:
+    """Starts embedded workers, for tests with several: `start_worker(queues="mail")`."""
+    with contextlib.ExitStack() as stack:
+
+        def start(queues: str | None = None, concurrency: int = 1) -> Any:
+            options = _worker_options(queues=queues, concurrency=concurrency)
+            worker = stack.enter_context(testing.start_worker(celery_app, **options))
+            stack.enter_context(_watched(worker, celery_app, watch))
+            return worker
+
+        yield start
+
+
+@pytest.fixture
+def skip_countdowns() -> Iterator[None]:
+    """Embedded workers treat every ETA as due. The timeline keeps the countdown asked for."""
+    with settings.countdowns_skipped():
+        yield
+
+
+@pytest.fixture
+def beat(celery_app: Celery) -> Any:
+    """The app's beat schedule, run through simulated time: see `dojo.beat.Beat`."""
+    from dojo.beat import Beat
+
+    return Beat(celery_app)
 
 
 @pytest.fixture

@@ -6,11 +6,16 @@ has no signal.
 
 from __future__ import annotations
 
+import math
 import sys
+import threading
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, Protocol
+from unittest import mock
 
 from celery import _state, signals
+from celery.app.amqp import AMQP
 from celery.result import AsyncResult
 
 from dojo.timeline import Event
@@ -21,11 +26,11 @@ class Sink(Protocol):
 
     def record(self, event: Event) -> None: ...
 
-    def published(self, task_id: str) -> None: ...
+    def published(self, sent: Event) -> None: ...
 
 
 class Recorder:
-    """Listens to Celery between `attach` and `detach`.
+    """Listens to Celery between `attach` and `detach`, or as a context manager.
 
     Args:
         sink: gets the events.
@@ -43,6 +48,9 @@ class Recorder:
         self._learner_files = frozenset(learner_files)
         self._on_started = on_started
         self._reads: set[tuple[str, str | None]] = set()
+        self._countdowns: dict[str, float | None] = {}  # of messages that are being sent
+        self._sending = threading.local()  # `event` is the message that this thread sends
+        self._message_maker = mock.patch.object(AMQP, "as_task_v2", self._as_task_v2())
         self._listeners = {
             signals.before_task_publish: self._before_publish,
             signals.after_task_publish: self._after_publish,
@@ -58,14 +66,43 @@ class Recorder:
         }
 
     def attach(self) -> None:
-        """Begin to listen."""
+        """Begin to listen. An app that has sent messages already is heard only in part."""
+        self._message_maker.start()
         for signal, listener in self._listeners.items():
             signal.connect(listener, weak=False)
 
     def detach(self) -> None:
         """Stop listening."""
+        self._message_maker.stop()
         for signal, listener in self._listeners.items():
             signal.disconnect(listener)
+
+    def __enter__(self) -> Recorder:
+        self.attach()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.detach()
+
+    def _as_task_v2(self) -> Callable[..., Any]:
+        """Celery's maker of messages; a message only tells the ETA, so we note the countdown."""
+        make = AMQP.as_task_v2
+
+        def as_task_v2(
+            amqp: AMQP,
+            task_id: str,
+            name: str,
+            args: Any = None,
+            kwargs: Any = None,
+            countdown: float | None = None,
+            eta: datetime | None = None,
+            *more: Any,
+            **options: Any,
+        ) -> Any:
+            self._countdowns[task_id] = _seconds_until(eta) if countdown is None else countdown
+            return make(amqp, task_id, name, args, kwargs, countdown, eta, *more, **options)
+
+        return as_task_v2
 
     # -- results that the learner's code looks at ---------------------------------------
 
@@ -97,30 +134,31 @@ class Recorder:
         properties = info.get("properties") or {}
         exchange = info.get("exchange")
         task = current_worker_task()
-        self._sink.record(
-            Event(
-                "sent",
-                sender,
-                headers["id"],
-                args=tuple(args),
-                kwargs=dict(kwargs),
-                queue=getattr(queues[0], "name", None) if queues else info.get("routing_key"),
-                routing_key=info.get("routing_key"),
-                exchange=getattr(exchange, "name", exchange),
-                priority=properties.get("priority"),
-                eta=headers.get("eta"),
-                expires=headers.get("expires"),
-                parent_id=headers.get("parent_id"),
-                root_id=headers.get("root_id"),
-                group_id=headers.get("group"),
-                chord=bool(embed.get("chord")),
-                retries=headers.get("retries") or 0,
-                worker=task.request.hostname if task else None,
-            )
+        self._sending.event = Event(
+            "sent",
+            sender,
+            headers["id"],
+            args=tuple(args),
+            kwargs=dict(kwargs),
+            queue=getattr(queues[0], "name", None) if queues else info.get("routing_key"),
+            routing_key=info.get("routing_key"),
+            exchange=getattr(exchange, "name", exchange),
+            priority=properties.get("priority"),
+            eta=headers.get("eta"),
+            countdown=self._countdowns.pop(headers["id"], None),
+            expires=headers.get("expires"),
+            parent_id=headers.get("parent_id"),
+            root_id=headers.get("root_id"),
+            group_id=headers.get("group"),
+            chord=bool(embed.get("chord")),
+            retries=headers.get("retries") or 0,
+            worker=task.request.hostname if task else None,
         )
+        self._sink.record(self._sending.event)
 
-    def _after_publish(self, headers: dict[str, Any], **_: Any) -> None:
-        self._sink.published(headers["id"])
+    def _after_publish(self, **_: Any) -> None:
+        # A retry has the same id, and may have been sent meanwhile by a worker's thread.
+        self._sink.published(self._sending.event)
 
     def _received(self, request: Any, **_: Any) -> None:
         self._sink.record(Event("received", request.name, request.id, worker=request.hostname))
@@ -175,6 +213,13 @@ def _of_running(kind: str, task: Any, task_id: str, **more: Any) -> Event:
         eager=bool(request.is_eager),
         **more,
     )
+
+
+def _seconds_until(eta: object) -> float | None:
+    if not isinstance(eta, datetime):
+        return None
+    # Some time has passed since the sender looked at the clock: it asked for no less.
+    return math.ceil((eta - datetime.now(eta.tzinfo)).total_seconds())
 
 
 def _described(error: object) -> str:

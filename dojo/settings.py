@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 from celery import Celery
+from kombu.asynchronous.timer import Timer
 
 # The worker waits for messages in BRPOP, and can stop only between two of them.
 # Celery's second makes every test with a worker a second longer.
@@ -58,3 +62,17 @@ def forget_event_loop() -> None:
     from kombu.asynchronous import set_event_loop
 
     set_event_loop(None)
+
+
+@contextlib.contextmanager
+def countdowns_skipped() -> Iterator[None]:
+    """Workers that start while this lasts treat every ETA as due.
+
+    Only the worker's timer is changed: the message and `self.request` keep the ETA.
+    """
+
+    def call_at(timer: Timer, _eta: float, fun: Any, args: Any = (), *more: Any, **kw: Any) -> Any:
+        return timer.call_after(0, fun, args, *more, **kw)
+
+    with mock.patch.object(Timer, "call_at", call_at):
+        yield

@@ -57,6 +57,9 @@ class Event:
     exchange: str | None = None
     priority: int | None = None
     eta: str | None = None
+    #: Only for "sent": the seconds that the message asks the worker to wait. Exact when it was
+    #: sent with a countdown, rounded up to a whole second when it was sent with an ETA.
+    countdown: float | None = None
     expires: str | None = None
     parent_id: str | None = None
     root_id: str | None = None
@@ -108,11 +111,11 @@ class Timeline:
             self._events.append(event)
             self._changed.notify_all()
 
-    def published(self, task_id: str) -> None:
-        """Note that the broker took the newest message of this task."""
+    def published(self, sent: Event) -> None:
+        """Note that the broker took this message."""
         with self._changed:
             for event in reversed(self._events):
-                if event.kind == "sent" and event.id == task_id:
+                if event.kind == "sent" and event.at == sent.at and event.id == sent.id:
                     event.published = True
                     return
 
@@ -130,10 +133,11 @@ class Timeline:
         self._journal_read += len(whole)
         for line in whole.splitlines():
             fields = json.loads(line)
-            if fields["kind"] == "published":
-                self.published(fields["id"])
+            event = Event(**{**fields, "args": tuple(fields["args"])})
+            if event.published:  # the second time that we hear of it
+                self.published(event)
             else:
-                self._events.append(Event(**{**fields, "args": tuple(fields["args"])}))
+                self._events.append(event)
         if whole:
             self._events.sort(key=lambda event: event.at)
 
@@ -208,11 +212,9 @@ class Journal:
 
     def record(self, event: Event) -> None:
         """Append one event; what JSON cannot carry is written as its repr."""
-        self._write(dataclasses.asdict(event))
+        line = json.dumps(dataclasses.asdict(event), default=repr)
+        os.write(self._fd, line.encode() + b"\n")
 
-    def published(self, task_id: str) -> None:
-        """Note that the broker took the newest message of this task."""
-        self._write({"kind": "published", "id": task_id})
-
-    def _write(self, fields: Mapping[str, object]) -> None:
-        os.write(self._fd, json.dumps(fields, default=repr).encode() + b"\n")
+    def published(self, sent: Event) -> None:
+        """Note that the broker took this message, by writing it again."""
+        self.record(dataclasses.replace(sent, published=True))

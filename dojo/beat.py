@@ -1,0 +1,96 @@
+"""The learner's beat schedule, run through simulated time by Celery's own scheduler."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import time_machine
+from celery import Celery
+from celery.beat import ScheduleEntry, Scheduler
+from celery.result import AsyncResult
+
+STEP = timedelta(milliseconds=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sent:
+    """What beat sent: `name` is the entry's key in `beat_schedule`, `at` is in the app's zone."""
+
+    name: str
+    task: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    options: Mapping[str, Any]
+    at: datetime
+
+
+class _Rehearsal(Scheduler):  # type: ignore[misc]
+    """Celery's scheduler, but it notes what is due instead of sending it."""
+
+    producer = None  # the inherited one would connect to the broker
+
+    def __init__(self, app: Celery) -> None:
+        self.sent: list[Sent] = []
+        super().__init__(app=app)
+        self.setup_schedule()
+
+    def install_default_entries(self, data: object) -> None:
+        """Leave out Celery's own clean-up of results: it is not the learner's."""
+
+    def adjust(self, n: float, drift: float = 0.0) -> float:  # noqa: ARG002 - Celery's signature
+        """Wake up on time. A real beat wakes up 10 ms early and looks again and again."""
+        return n
+
+    def apply_async(self, entry: ScheduleEntry, **_: Any) -> None:
+        """Note what the real scheduler would send now."""
+        zone = ZoneInfo(str(self.app.timezone))
+        self.sent.append(
+            Sent(
+                entry.name,
+                entry.task,
+                tuple(entry.args or ()),
+                dict(entry.kwargs or {}),
+                dict(entry.options or {}),
+                datetime.now(timezone.utc).astimezone(zone),
+            )
+        )
+
+
+class Beat:
+    """Runs the app's `beat_schedule`, in simulated time or for real."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def run(self, start: datetime, **duration: float) -> list[Sent]:
+        """What beat sends after `start`, up to and with the end, in order.
+
+        Args:
+            start: when beat is started for the first time; an aware datetime.
+            duration: how long it runs, as for `timedelta`: `days=1`, `hours=2`, ...
+        """
+        moment, end = start.astimezone(timezone.utc), start + timedelta(**duration)
+        with time_machine.travel(moment, tick=False) as clock:
+            scheduler = _Rehearsal(self._app)
+            while moment <= end:
+                before = len(scheduler.sent)
+                pause = scheduler.tick()
+                if len(scheduler.sent) > before:
+                    continue  # something else may be due at the same moment
+                moment += max(timedelta(seconds=round(pause, 3)), STEP)
+                clock.move_to(moment)
+        return scheduler.sent
+
+    def send(self, name: str, at: datetime | None = None) -> AsyncResult:
+        """Let Celery's scheduler really send one entry, now or as if it were `at`.
+
+        A worker that runs already would live in that time, too: start it afterwards.
+        """
+        with time_machine.travel(at or datetime.now(timezone.utc), tick=True):
+            scheduler = Scheduler(app=self._app)
+            scheduler.merge_inplace(self._app.conf.beat_schedule)
+            return scheduler.apply_async(scheduler.schedule[name], advance=False)
