@@ -72,7 +72,8 @@ def explain(
     if isinstance(error, AttributeError) and _is_tasks_module(getattr(error, "obj", None)):
         missing = answers.about_missing_name(answer, error.name or "")
         return Explanation(requirement, missing, of_file=True)
-    what = "\n\n".join(filter(None, [_what(error, test_file), _where(error, test_file, answer)]))
+    places = _where(error, test_file, answer, timeline)
+    what = "\n\n".join(filter(None, [_what(error, test_file), places]))
     gaps = ", ".join(f"TODO {n} (line {line})" for n, line in answers.open_todos(answer).items())
     return Explanation(
         requirement,
@@ -145,16 +146,19 @@ def _statement(error: BaseException, test_file: Path) -> str:
     return ""
 
 
-def _where(error: BaseException, test_file: Path, answer: Path) -> str:
+def _where(error: BaseException, test_file: Path, answer: Path, timeline: Timeline | None) -> str:
     """The lines of the learner and of the test that the error passed through."""
     frames = traceback.extract_tb(error.__traceback__)
-    mine = [f for f in frames if Path(f.filename) == answer][-3:]
-    tests = [f for f in frames if Path(f.filename) == test_file][-1:]
-    lines = []
-    for frame in (*mine, *tests):
-        lines.append(f"{answers.shown(frame.filename)}, line {frame.lineno}:")
-        lines.append(f"    {linecache.getline(frame.filename, frame.lineno or 0).strip()}")
-    return "\n".join(lines)
+    failed = timeline.failed() if timeline is not None else []
+    places = [("in the worker: ", *event.where) for event in failed[-1:] if event.where]
+    places += [("", f.filename, f.lineno or 0) for f in frames if Path(f.filename) == answer][-3:]
+    places += [("", f.filename, f.lineno or 0) for f in frames if Path(f.filename) == test_file][
+        -1:
+    ]
+    return "\n".join(
+        f"{prefix}{answers.shown(file)}, line {line}:\n    {linecache.getline(file, line).strip()}"
+        for prefix, file, line in places
+    )
 
 
 def drawn(timeline: Timeline) -> str:
@@ -184,7 +188,8 @@ def _worth_showing(events: list[Event]) -> set[int]:
 
 
 def _line(event: Event, start: float, timeline: Timeline) -> str:
-    who = "worker" if event.worker and not event.eager else "caller"
+    by_caller = event.eager or (event.kind in ("sent", "read") and not event.worker)
+    who = "caller" if by_caller else "worker"
     what = event.call if event.args or event.kwargs else event.task
     if event.kind == "sent":
         what += f"  to queue '{event.queue}'" + ("" if event.published else "  (it did not go out)")
@@ -194,7 +199,7 @@ def _line(event: Event, start: float, timeline: Timeline) -> str:
     elif event.eager:
         what += "  (eagerly, no worker)"
     if event.error:
-        what += f"  {event.error}"
+        what += f"  {event.error.splitlines()[0]}"
     return f"{(event.at - start) * 1000:6.0f} ms  {who}  {TOLD[event.kind]}  {what}"
 
 

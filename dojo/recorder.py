@@ -11,14 +11,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from traceback import extract_tb
 from typing import Any, Protocol
 from unittest import mock
 
 from celery import _state, signals
 from celery.app.amqp import AMQP
+from celery.exceptions import Reject
 from celery.result import AsyncResult
 
-from dojo.timeline import Event
+from dojo.timeline import REQUEUED, Event
 
 
 class Sink(Protocol):
@@ -50,6 +52,7 @@ class Recorder:
         self._reads: set[tuple[str, str | None]] = set()
         self._countdowns: dict[str, float | None] = {}  # of messages that are being sent
         self._sending = threading.local()  # `event` is the message that this thread sends
+        self._running = threading.local()  # `succeeded` tells of the task that this thread runs
         self._message_maker = mock.patch.object(AMQP, "as_task_v2", self._as_task_v2())
         self._listeners = {
             signals.before_task_publish: self._before_publish,
@@ -166,17 +169,29 @@ class Recorder:
     def _prerun(self, task: Any, task_id: str, args: Any, kwargs: Any, **_: Any) -> None:
         event = _of_running("started", task, task_id, args=tuple(args), kwargs=dict(kwargs))
         self._sink.record(event)
-        if self._on_started and not event.eager:
+        if event.eager:
+            return
+        self._running.succeeded = False
+        if self._on_started:
             self._on_started(event)
 
     def _retry(self, sender: Any, request: Any, reason: Any, **_: Any) -> None:
         self._sink.record(_of_running("retried", sender, request.id, error=_described(reason)))
 
     def _success(self, sender: Any, **_: Any) -> None:
-        self._sink.record(_of_running("succeeded", sender, sender.request.id))
+        event = _of_running("succeeded", sender, sender.request.id)
+        self._sink.record(event)
+        self._running.succeeded = not event.eager
 
     def _failure(self, sender: Any, task_id: str, exception: Any, **_: Any) -> None:
-        self._sink.record(_of_running("failed", sender, task_id, error=_described(exception)))
+        frames = extract_tb(getattr(exception, "__traceback__", None))
+        mine = [(f.filename, f.lineno or 0) for f in frames if f.filename in self._learner_files]
+        where = mine[-1] if mine else None
+        error = _described(exception)
+        self._sink.record(_of_running("failed", sender, task_id, error=error, where=where))
+        if getattr(self._running, "stumbled", None) == task_id:
+            self._running.stumbled = None
+            self._sink.record(_of_running("finished", sender, task_id, state="FAILURE"))
 
     def _revoked(self, sender: Any, request: Any, **info: Any) -> None:
         why = "it expired" if info.get("expired") else "it was revoked"
@@ -191,7 +206,14 @@ class Recorder:
     def _unknown(self, name: str, id: str, **_: Any) -> None:  # noqa: A002 - Celery's word
         self._sink.record(Event("unknown", name, id))
 
-    def _postrun(self, task: Any, task_id: str, state: Any, **_: Any) -> None:
+    def _postrun(self, task: Any, task_id: str, state: Any, retval: Any, **_: Any) -> None:
+        if state == "SUCCESS" and not task.request.is_eager and not self._running.succeeded:
+            # The function returned, but what comes next in a chain could not be sent. Celery
+            # will store that as a failure, after this signal: the task is not finished yet.
+            self._running.stumbled = task_id
+            return
+        if isinstance(retval, Reject) and retval.requeue:
+            state = REQUEUED
         self._sink.record(_of_running("finished", task, task_id, state=state))
 
 
@@ -209,6 +231,7 @@ def _of_running(kind: str, task: Any, task_id: str, **more: Any) -> Event:
         group_id=request.group,
         chord=bool(request.chord),
         retries=request.retries or 0,
+        acks_late=bool(task.acks_late),
         worker=request.hostname,
         eager=bool(request.is_eager),
         **more,

@@ -102,11 +102,19 @@ class _Waiter:
             return
         if with_timeout:  # nothing will happen in that time, so it may as well be over
             raise TimeoutError("The operation timed out.")
-        sent = [e for e in self._watch.timeline.sent() if e.id == missing.id]
-        call = sent[-1].call if sent else "something that was never sent"
+        raise NeverReady(f"{self._who()} {self._for_what(missing)}\n{obstacle}")
+
+    def _who(self) -> str:
         task = current_worker_task()
-        waits = f"{task.name} waits inside the worker" if task else "Somebody waits"
-        raise NeverReady(f"{waits} for the result of {call}. It can never come.\n{obstacle}")
+        if task is not None:
+            return f"{task.name} waits inside the worker"
+        return "Your code waits" if self._recorder.learner_calls() else "The test waits"
+
+    def _for_what(self, result: AsyncResult) -> str:
+        sent = [e for e in self._watch.timeline.sent() if e.id == result.id]
+        if sent:
+            return f"for the result of {sent[-1].call}. It can never come."
+        return "for a result that can never come: no message with its id was sent."
 
 
 def _stored(result: AsyncResult) -> bool:

@@ -33,6 +33,8 @@ KINDS = (
 )
 #: After one of these a message is dealt with.
 CLOSING = frozenset({"finished", "revoked", "rejected", "unknown"})
+#: The `state` of a "finished" task whose message goes back to its queue.
+REQUEUED = "REQUEUED"
 
 
 @dataclasses.dataclass
@@ -66,13 +68,18 @@ class Event:
     group_id: str | None = None
     chord: bool = False
     retries: int = 0
+    #: Only for a task that runs: is its message kept until it has ended?
+    acks_late: bool = False
     worker: str | None = None
     pid: int = dataclasses.field(default_factory=os.getpid)
     thread: str = dataclasses.field(default_factory=lambda: threading.current_thread().name)
     eager: bool = False
     reader: str | None = None
     error: str | None = None
-    #: Only for "finished": Celery's word for how it ended, such as "SUCCESS" or "RETRY".
+    #: Only for "failed": file and line of the learner's code that the error came through last.
+    where: tuple[str, int] | None = None
+    #: Only for "finished": Celery's word for how it ended, such as "SUCCESS" or "RETRY",
+    #: or REQUEUED.
     state: str | None = None
     #: Only for "sent": did the broker take the message? False while it is on its way, and
     #: for good when it could not be sent (an argument that is not JSON, say).

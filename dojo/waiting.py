@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 
 from dojo.recorder import current_worker_task
-from dojo.timeline import CLOSING, Event, Timeline
+from dojo.timeline import CLOSING, REQUEUED, Event, Timeline
 
 STEP = 0.02  # seconds between two looks while nothing wakes the waiter
 
@@ -38,6 +38,7 @@ class Message:
     sent: Event
     running: Event | None = None
     worker: str | None = None  # node name of the worker that took it from the queue
+    lost: bool = False  # its worker ended while it ran, and nobody will run it again
 
     @property
     def queue(self) -> str:
@@ -77,10 +78,17 @@ class Watch:
                 message.sent = event
             elif event.kind == "received":
                 message.worker = event.worker
+                open_count[event.id] = max(1, open_count.get(event.id, 0))  # or delivered again
             elif event.kind == "started":
                 message.running = event
-            elif event.kind in CLOSING:
-                open_count[event.id] = open_count.get(event.id, 0) - 1
+            elif event.kind in CLOSING or _tells_of_a_dead_process(event, message):
+                message.running = None
+                if event.state != REQUEUED:
+                    open_count[event.id] = open_count.get(event.id, 0) - 1
+        ended = {reader.name for reader in self.readers if not reader.alive()}
+        for message in messages.values():
+            if message.running and message.running.worker in ended:
+                message.lost = not message.running.acks_late  # else it will be delivered again
                 message.running = None
         return [m for key, m in messages.items() if m.running or open_count.get(key, 0) > 0]
 
@@ -95,9 +103,8 @@ class Watch:
             return None
         readers = [reader for reader in self.readers if reader.alive()]
         for message in messages:
-            if not message.running and any(
-                message.queue in reader.queues and _has_room(reader, messages) for reader in readers
-            ):
+            waits = not message.running and not message.lost
+            if waits and any(message.queue in r.queues and _has_room(r, messages) for r in readers):
                 return None
         if not messages:
             return "Nothing is queued and nothing runs."
@@ -157,6 +164,12 @@ class Watch:
                 self.until(until)
 
 
+def _tells_of_a_dead_process(event: Event, message: Message) -> bool:
+    """Whether a worker notes that the process which ran the task ended without a word."""
+    running = message.running
+    return event.kind == "failed" and running is not None and running.pid != event.pid
+
+
 def _has_room(reader: Reader, messages: list[Message]) -> bool:
     taken = sum(1 for m in messages if m.running and m.worker == reader.name)
     return taken < reader.slots
@@ -164,6 +177,8 @@ def _has_room(reader: Reader, messages: list[Message]) -> bool:
 
 def _why(message: Message, readers: list[Reader]) -> str:
     call, queue = message.sent.call, message.queue
+    if message.lost:
+        return f"{call} was running when its worker ended. Nobody will run it again."
     if message.running:
         return f"{call} waits inside the worker, and keeps its place there."
     if not readers:
