@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import time_machine
 from celery import Celery
@@ -14,6 +13,7 @@ from celery.beat import ScheduleEntry, Scheduler
 from celery.result import AsyncResult
 
 STEP = timedelta(milliseconds=1)
+MOST = 10_000  # messages of one run: an entry that is always due would never let it end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,6 @@ class _Rehearsal(Scheduler):  # type: ignore[misc]
 
     def apply_async(self, entry: ScheduleEntry, **_: Any) -> None:
         """Note what the real scheduler would send now."""
-        zone = ZoneInfo(str(self.app.timezone))
         self.sent.append(
             Sent(
                 entry.name,
@@ -55,7 +54,7 @@ class _Rehearsal(Scheduler):  # type: ignore[misc]
                 tuple(entry.args or ()),
                 dict(entry.kwargs or {}),
                 dict(entry.options or {}),
-                datetime.now(timezone.utc).astimezone(zone),
+                datetime.now(timezone.utc).astimezone(self.app.timezone),
             )
         )
 
@@ -64,6 +63,7 @@ class Beat:
     """Runs the app's `beat_schedule`, in simulated time or for real."""
 
     def __init__(self, app: Celery) -> None:
+        app.finalize()  # as `celery beat` does: entries may be added in on_after_finalize
         self._app = app
 
     def run(self, start: datetime, **duration: float) -> list[Sent]:
@@ -79,6 +79,8 @@ class Beat:
             while moment <= end:
                 before = len(scheduler.sent)
                 pause = scheduler.tick()
+                if len(scheduler.sent) >= MOST:
+                    raise AssertionError(_too_many(scheduler.sent[-1], start))
                 if len(scheduler.sent) > before:
                     continue  # something else may be due at the same moment
                 moment += max(timedelta(seconds=round(pause, 3)), STEP)
@@ -94,3 +96,10 @@ class Beat:
             scheduler = Scheduler(app=self._app)
             scheduler.merge_inplace(self._app.conf.beat_schedule)
             return scheduler.apply_async(scheduler.schedule[name], advance=False)
+
+
+def _too_many(last: Sent, start: datetime) -> str:
+    return (
+        f"Beat was started at {start} and had sent {MOST:,} messages by {last.at}. "
+        f"The last one was for the entry {last.name!r}. How often must it run?"
+    )

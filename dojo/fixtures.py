@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, _state, signals
+from celery.bootsteps import RUN
 from celery.contrib.testing import worker as testing
 from celery.utils.dispatch import Signal
 
@@ -162,7 +163,11 @@ def _worker_options(
 @contextlib.contextmanager
 def _watched(worker: Any, app: Celery, watch: Watch) -> Iterator[None]:
     queues = frozenset(app.amqp.queues.consume_from)
-    watch.readers.append(Reader(worker.hostname, queues, worker.concurrency))
+
+    def alive() -> bool:  # a task may have ended it, by sys.exit()
+        return bool(worker.blueprint.state == RUN)
+
+    watch.readers.append(Reader(worker.hostname, queues, worker.concurrency, alive))
     with results.tasks_may_not_wait():
         yield
         watch.close()  # before the worker stops: a task that waits would hold it up

@@ -50,6 +50,7 @@ class Recorder:
         self._learner_files = frozenset(learner_files)
         self._on_started = on_started
         self._reads: set[tuple[str, str | None]] = set()
+        self._nodes: dict[str, str] = {}  # task id: the worker that took its message
         self._countdowns: dict[str, float | None] = {}  # of messages that are being sent
         self._sending = threading.local()  # `event` is the message that this thread sends
         self._running = threading.local()  # `succeeded` tells of the task that this thread runs
@@ -116,7 +117,7 @@ class Recorder:
         if (result.id, reader) in self._reads or not self.learner_calls():
             return
         self._reads.add((result.id, reader))
-        worker = task.request.hostname if task else None
+        worker = self._node(task.request.id, task.request) if task else None
         name = getattr(task, "name", "")
         self._sink.record(Event("read", name, result.id, reader=reader, worker=worker))
 
@@ -155,7 +156,7 @@ class Recorder:
             group_id=headers.get("group"),
             chord=bool(embed.get("chord")),
             retries=headers.get("retries") or 0,
-            worker=task.request.hostname if task else None,
+            worker=self._node(task.request.id, task.request) if task else None,
         )
         self._sink.record(self._sending.event)
 
@@ -164,10 +165,11 @@ class Recorder:
         self._sink.published(self._sending.event)
 
     def _received(self, request: Any, **_: Any) -> None:
+        self._nodes[request.id] = request.hostname
         self._sink.record(Event("received", request.name, request.id, worker=request.hostname))
 
     def _prerun(self, task: Any, task_id: str, args: Any, kwargs: Any, **_: Any) -> None:
-        event = _of_running("started", task, task_id, args=tuple(args), kwargs=dict(kwargs))
+        event = self._of_running("started", task, task_id, args=tuple(args), kwargs=dict(kwargs))
         self._sink.record(event)
         if event.eager:
             return
@@ -176,10 +178,10 @@ class Recorder:
             self._on_started(event)
 
     def _retry(self, sender: Any, request: Any, reason: Any, **_: Any) -> None:
-        self._sink.record(_of_running("retried", sender, request.id, error=_described(reason)))
+        self._sink.record(self._of_running("retried", sender, request.id, error=_described(reason)))
 
     def _success(self, sender: Any, **_: Any) -> None:
-        event = _of_running("succeeded", sender, sender.request.id)
+        event = self._of_running("succeeded", sender, sender.request.id)
         self._sink.record(event)
         self._running.succeeded = not event.eager
 
@@ -188,10 +190,10 @@ class Recorder:
         mine = [(f.filename, f.lineno or 0) for f in frames if f.filename in self._learner_files]
         where = mine[-1] if mine else None
         error = _described(exception)
-        self._sink.record(_of_running("failed", sender, task_id, error=error, where=where))
+        self._sink.record(self._of_running("failed", sender, task_id, error=error, where=where))
         if getattr(self._running, "stumbled", None) == task_id:
             self._running.stumbled = None
-            self._sink.record(_of_running("finished", sender, task_id, state="FAILURE"))
+            self._sink.record(self._of_running("finished", sender, task_id, state="FAILURE"))
 
     def _revoked(self, sender: Any, request: Any, **info: Any) -> None:
         why = "it expired" if info.get("expired") else "it was revoked"
@@ -214,28 +216,31 @@ class Recorder:
             return
         if isinstance(retval, Reject) and retval.requeue:
             state = REQUEUED
-        self._sink.record(_of_running("finished", task, task_id, state=state))
+        self._sink.record(self._of_running("finished", task, task_id, state=state))
 
+    def _of_running(self, kind: str, task: Any, task_id: str, **more: Any) -> Event:
+        request = task.request
+        delivery = request.delivery_info or {}
+        return Event(
+            kind,
+            task.name,
+            task_id,
+            routing_key=delivery.get("routing_key"),
+            priority=delivery.get("priority"),
+            parent_id=request.parent_id,
+            root_id=request.root_id,
+            group_id=request.group,
+            chord=bool(request.chord),
+            retries=request.retries or 0,
+            acks_late=bool(task.acks_late),
+            worker=self._node(task_id, request),
+            eager=bool(request.is_eager),
+            **more,
+        )
 
-def _of_running(kind: str, task: Any, task_id: str, **more: Any) -> Event:
-    request = task.request
-    delivery = request.delivery_info or {}
-    return Event(
-        kind,
-        task.name,
-        task_id,
-        routing_key=delivery.get("routing_key"),
-        priority=delivery.get("priority"),
-        parent_id=request.parent_id,
-        root_id=request.root_id,
-        group_id=request.group,
-        chord=bool(request.chord),
-        retries=request.retries or 0,
-        acks_late=bool(task.acks_late),
-        worker=request.hostname,
-        eager=bool(request.is_eager),
-        **more,
-    )
+    def _node(self, task_id: str, request: Any) -> Any:
+        # Outside the prefork pool Celery puts the name of the machine into the request.
+        return self._nodes.get(task_id, request.hostname)
 
 
 def _seconds_until(eta: object) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from dojo.explain import explain
 from dojo.timeline import Timeline
 
 TIMELINE = pytest.StashKey[Timeline]()  # where a test leaves its timeline for us
+HANG_GUARDS_STACKS = re.compile(r"^\++ Timeout \++$.*", re.MULTILINE | re.DOTALL)
 SAME_AGAIN = "The same error as in the test above."
 
 
@@ -67,7 +69,12 @@ class Report:
             answers.tree() / kata.slug / "tasks.py",
             item.stash.get(TIMELINE, None),
         )
-        report.sections = [s for s in report.sections if s[0].startswith("Captured stdout")]
+        printed = [
+            (title, HANG_GUARDS_STACKS.sub("", text))
+            for title, text in report.sections
+            if title.startswith("Captured stdout")
+        ]
+        report.sections = [(title, text) for title, text in printed if text]
         if explanation.of_file:
             if (kata.slug, explanation.what) in self._said:
                 report.longrepr = SAME_AGAIN

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from dojo.recorder import current_worker_task
 from dojo.timeline import CLOSING, REQUEUED, Event, Timeline
@@ -55,6 +55,7 @@ class Watch:
         self._over = False
         self._waiting_outside = 0  # how many wait that are not tasks: the test itself
         self._standing: dict[str, Callable[[], object]] = {}  # task id: can it go on?
+        self._held: set[str] = set()  # ids of the tasks that a gate holds
         self._gates: list[tuple[Callable[[Event], bool], Callable[[], object]]] = []
 
     def close(self) -> None:
@@ -85,22 +86,22 @@ class Watch:
                 message.running = None
                 if event.state != REQUEUED:
                     open_count[event.id] = open_count.get(event.id, 0) - 1
-        ended = {reader.name for reader in self.readers if not reader.alive()}
-        for message in messages.values():
-            if message.running and message.running.worker in ended:
-                message.lost = not message.running.acks_late  # else it will be delivered again
-                message.running = None
+        _take_from_the_dead(messages.values(), self.readers)
         return [m for key, m in messages.items() if m.running or open_count.get(key, 0) > 0]
 
     def obstacle(self) -> str | None:
         """Why nothing more can happen, or None while something still can."""
         if self._over:
             return "The test is over."
-        if current_worker_task() and not self._waiting_outside:
+        task = current_worker_task()
+        if task and not self._waiting_outside:
             return None  # the test goes on, and may send more
         messages = self.open_messages()
         if any(m.running and self._moves(m.running.id) for m in messages):
             return None
+        at_gate = task and task.request.id in self._held
+        if not at_gate and any(m.running and m.running.id in self._held for m in messages):
+            return None  # that gate is about to open
         readers = [reader for reader in self.readers if reader.alive()]
         for message in messages:
             waits = not message.running and not message.lost
@@ -161,13 +162,26 @@ class Watch:
         """Return when no gate holds this task any more. Called in the worker's thread."""
         for matches, until in self._gates:
             if matches(started):
-                self.until(until)
+                self._held.add(started.id)
+                try:
+                    self.until(until)
+                finally:
+                    self._held.discard(started.id)
 
 
 def _tells_of_a_dead_process(event: Event, message: Message) -> bool:
     """Whether a worker notes that the process which ran the task ended without a word."""
     running = message.running
     return event.kind == "failed" and running is not None and running.pid != event.pid
+
+
+def _take_from_the_dead(messages: Iterable[Message], readers: list[Reader]) -> None:
+    """Let no message run in a worker that has ended."""
+    ended = {reader.name for reader in readers if not reader.alive()}
+    for message in messages:
+        if message.running and message.running.worker in ended:
+            message.lost = not message.running.acks_late  # a late one is delivered again
+            message.running = None
 
 
 def _has_room(reader: Reader, messages: list[Message]) -> bool:

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from dojo.answers import AnswerError
 from dojo.curriculum import Kata
 from dojo.waiting import NeverReady, Reader, Watch
 
@@ -100,14 +101,20 @@ class Workers:
         timeline = self._watch.timeline
         while not any(e.worker == worker.name for e in timeline.events("ready")):
             if not worker.alive():
-                last = "\n".join(worker.log.read_text(errors="replace").splitlines()[-15:])
-                raise NeverReady(f"The worker stopped before it was ready. It said:\n{last}")
+                said = _last_words(worker.log.read_text(errors="replace"))
+                raise NeverReady(f"The worker stopped before it was ready. It said:\n{said}")
             timeline.wait(len(timeline), 0.02)
 
     def stop(self) -> None:
         """End all workers and their children. What they still had to do is not waited for."""
         for worker in self._running:
             worker.kill()
+
+
+def _last_words(log: str, most: int = 6) -> str:
+    """The last lines of a log, without the frames of a traceback."""
+    lines = [line for line in log.splitlines() if not line.startswith((" ", "Traceback"))]
+    return "\n".join(list(filter(None, lines))[-most:]) or "nothing."
 
 
 def main(folder: str, answer: str, journal: str, *options: str) -> None:
@@ -135,4 +142,7 @@ def main(folder: str, answer: str, journal: str, *options: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except AnswerError as error:
+        sys.exit(str(error))

@@ -1,0 +1,1 @@
+"""Tests of the dojo, and the run of the proofs."""

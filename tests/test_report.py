@@ -1,0 +1,190 @@
+"""What the learner reads after a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import TASKS, Workshop
+
+pytestmark = pytest.mark.timeout(300)
+
+STUB = (
+    TASKS
+    + '''
+
+def double(x):
+    """Twice x."""
+    raise NotImplementedError("TODO 2: double it")
+'''
+)
+GAP = STUB.splitlines().index('    raise NotImplementedError("TODO 2: double it")') + 1
+TESTS = '''
+    def test_add(kata, eager):
+        """`add` adds up."""
+        assert kata.add.delay(1, 2).get() == 3
+
+    def test_double(kata, eager):
+        """`double` gives
+        twice the number."""
+        assert kata.double(4) == 8
+'''
+
+
+def test_a_line_for_each_kata(workshop: Workshop) -> None:
+    """At the end stands a line for each kata: it is done, or what is still to do."""
+    workshop.kata(TESTS, STUB)
+    workshop.kata("def test_it(kata, eager): assert kata.add(1, 1) == 3", slug="97_wrong")
+    workshop.other_kata()
+    result = workshop.run()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=2, failed=2)
+    start = next(n for n, line in enumerate(result.outlines) if "- katas -" in line)
+    assert result.outlines[start + 1 : start + 4] == [
+        "97_wrong    0 of  1  one to go: see above",
+        "98_other    1 of  1  done",
+        "99_sample   1 of  2  not done yet: TODO 2 in katas/99_sample/tasks.py",
+    ]
+
+
+def test_a_gap_is_not_a_crash(workshop: Workshop) -> None:
+    """A test that meets a TODO says so, under its requirement, and says nothing else."""
+    workshop.kata(TESTS, STUB)
+    result = workshop.run()
+    start = next(n for n, line in enumerate(result.outlines) if "_ test_double _" in line)
+    assert result.outlines[start + 1 : start + 5] == [
+        "`double` gives twice the number.",
+        "",
+        f"    Not done yet: TODO 2, in katas/99_sample/tasks.py, line {GAP}.",
+        "-" * 36 + " katas " + "-" * 37,
+    ]
+
+
+def test_a_failure_is_explained(workshop: Workshop) -> None:
+    """A failure has the requirement, the cause, both places, the timeline and what is open."""
+    workshop.kata(
+        '''
+        import pytest
+
+        def test_it(kata, celery_worker):
+            """The worker divides."""
+            print("printed by the test")
+            assert kata.divide.delay(1, 1).get() == 1
+            kata.divide(4, 0)
+        ''',
+        STUB + "\n\n@app.task\ndef divide(x, y):\n    return x / y\n",
+    )
+    result = workshop.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "The worker divides.",
+            "",
+            "    ZeroDivisionError: division by zero",
+            "",
+            f"    katas/99_sample/tasks.py, line {GAP + 5}:",
+            "        return x / y",
+            "    katas/99_sample/test_sample.py, line 8:",
+            "        kata.divide(4, 0)",
+            "",
+            "What Celery did:",
+            "     * ms  caller  sent       tasks.divide(1, 1)  to queue 'celery'",
+            "     * ms  worker  started    tasks.divide(1, 1)",
+            "     * ms  worker  succeeded  tasks.divide",
+            "",
+            f"Still to do in katas/99_sample/tasks.py: TODO 2 (line {GAP}).",
+            "*- Captured stdout call -*",
+            "printed by the test",
+        ],
+        consecutive=True,
+    )
+    assert "dojo/" not in result.stdout.str()
+    assert "site-packages" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("option", ["-vv", "--tb=long", "--tb=short"])
+def test_pytests_own_words(workshop: Workshop, option: str) -> None:
+    """Whoever asks pytest for more gets what pytest says, frames and all."""
+    workshop.kata(TESTS, STUB)
+    result = workshop.run(option)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["E   *NotImplementedError: TODO 2: double it"])
+    result.stdout.no_fnmatch_line("*Not done yet: TODO 2*")
+    result.stdout.fnmatch_lines(["99_sample * 1 of  2  not done yet: TODO 2 in *"])
+
+
+def test_side_by_side(workshop: Workshop) -> None:
+    """With pytest-xdist the report is the same."""
+    workshop.kata(TESTS, STUB)
+    workshop.other_kata()
+    result = workshop.run("-n", "2")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "`double` gives twice the number.",
+            f"    Not done yet: TODO 2, in katas/99_sample/tasks.py, line {GAP}.",
+            "98_other * 1 of  1  done",
+            "99_sample * 1 of  2  not done yet: TODO 2 in katas/99_sample/tasks.py",
+        ]
+    )
+
+
+def test_all_is_done(workshop: Workshop) -> None:
+    """The exit code is 0 when all tests pass, whoever runs them."""
+    workshop.kata(
+        TESTS, STUB.replace('raise NotImplementedError("TODO 2: double it")', "return 2 * x")
+    )
+    for options in ([], ["-n", "2"]):
+        result = workshop.run(*options)
+        assert result.ret == pytest.ExitCode.OK
+        result.stdout.fnmatch_lines(["99_sample * 2 of  2  done"])
+
+
+def test_an_error_outside_the_test_counts(workshop: Workshop) -> None:
+    """A kata is not done when a test passes and its teardown fails."""
+    workshop.write(
+        "katas/99_sample/conftest.py",
+        """
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def breaks():
+            yield
+            raise OSError("the disk is full")
+        """,
+    )
+    workshop.kata("def test_it(kata, eager): pass")
+    result = workshop.run()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*OSError: the disk is full", "99_sample * 0 of  1  one to go: *"])
+
+
+def test_our_own_defect_hides_nothing(workshop: Workshop) -> None:
+    """If the explanation itself fails, the learner still reads what pytest has to say."""
+    with (workshop.folder / "conftest.py").open("a") as conftest:
+        conftest.write("\nimport dojo.report\n\ndojo.report.explain = lambda *_: 1 / 0\n")
+    workshop.kata(TESTS, STUB)
+    workshop.other_kata()
+    result = workshop.run()
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E   *NotImplementedError: TODO 2: double it",
+            "The dojo could not explain this: ZeroDivisionError: division by zero",
+            "99_sample * 1 of  2  not done yet: TODO 2 in *",
+        ]
+    )
+
+
+def test_an_endless_loop(workshop: Workshop) -> None:
+    """The hang guard ends a loop of the learner's, and shows its line and no stacks of ours."""
+    workshop.kata(
+        "def test_it(kata, eager): kata.spin()",
+        TASKS + "\n\ndef spin():\n    print('turn')\n    while True: pass\n",
+    )
+    result = workshop.run("--timeout=3")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*the test did not come to an end.", "        while True: pass", "turn"]
+    )
+    result.stdout.no_fnmatch_line("*dojo/*")
