@@ -13,7 +13,7 @@ import pytest
 from dojo import answers
 from dojo.timeline import Event, Timeline
 
-NAME_OF_ERROR = re.compile(r"\b[A-Z]\w*(?:Error|Exception|Warning)\b")
+NAME_OF_ERROR = re.compile(r"\b[A-Z]\w*")
 MOST_LINES = 8  # of one message
 MOST_EVENTS = 12  # of one timeline
 TOLD = {  # what the learner reads for each kind of event; the others are not shown
@@ -119,7 +119,7 @@ def _about_pytest_failure(message: str) -> str:
             "Look for an endless loop, or for something that waits and never gets it."
         )
     if message.startswith("DID NOT RAISE"):
-        return f"No {' or '.join(NAME_OF_ERROR.findall(message))} was raised here."
+        return f"No {' or '.join(NAME_OF_ERROR.findall(message[len('DID NOT RAISE') :]))} was raised here."
     return message
 
 

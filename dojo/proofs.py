@@ -61,7 +61,8 @@ def answers_to(kata: Kata) -> list[Answer]:
         ProofError: an edit does not fit the reference, or a table lacks a key.
     """
     reference = (ROOT / "solutions" / kata.slug / "tasks.py").read_text(encoding="utf-8")
-    tables = tomllib.loads(proof_file(kata).read_text(encoding="utf-8"))
+    file = proof_file(kata)
+    tables = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     answers = [
         Answer(kata, "stub", "stub", kata.stub.read_text(encoding="utf-8")),
         Answer(kata, "solution", "solution", reference),
