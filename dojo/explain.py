@@ -119,7 +119,8 @@ def _about_pytest_failure(message: str) -> str:
             "Look for an endless loop, or for something that waits and never gets it."
         )
     if message.startswith("DID NOT RAISE"):
-        return f"No {' or '.join(NAME_OF_ERROR.findall(message[len('DID NOT RAISE') :]))} was raised here."
+        names = NAME_OF_ERROR.findall(message.removeprefix("DID NOT RAISE"))
+        return f"No {' or '.join(names)} was raised here."
     return message
 
 

@@ -68,7 +68,7 @@ def render(photo_id, express=False):
     return render_image.apply_async((photo_id,), **options)
 
 
-def route_wholesale(name, args, kwargs, options, task=None, **kw):  # noqa: ARG001 - what Celery calls
+def route_wholesale(name, args, kwargs, options, task=None, **kw):
     """A router: Celery calls it for each message, and it says where the message goes.
 
     A task `image.*` that is sent with customer="wholesale" goes to queue `wholesale`. All
