@@ -126,7 +126,7 @@ def _about_pytest_failure(message: str) -> str:
 
 def _split_assertion(message: str) -> tuple[str, str]:
     """What the test's author says, and what pytest adds to it."""
-    said, separator, compared = message.partition("\nassert ")
+    said, separator, compared = message.replace("\n  ", "\n").partition("\nassert ")
     if separator:
         return _cut(said), compared
     return ("", message) if message.startswith("assert ") else (_cut(message), "")
@@ -193,7 +193,9 @@ def _line(event: Event, start: float, timeline: Timeline) -> str:
     who = "caller" if by_caller else "worker"
     what = event.call if event.args or event.kwargs else event.task
     if event.kind == "sent":
-        what += f"  to queue '{event.queue}'" + ("" if event.published else "  (it did not go out)")
+        what += f"  to queue '{event.queue}'"
+        what += f", due in {event.countdown:g} s" if event.countdown else ""
+        what += "" if event.published else "  (it did not go out)"
     elif event.kind == "read":
         of = next((e.call for e in timeline.sent() if e.id == event.id), "something")
         what = f"for the result of {of}"
