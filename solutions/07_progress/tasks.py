@@ -1,0 +1,94 @@
+"""07 · How far is my album?: the reference solution."""
+
+import time
+
+import studio
+from celery import Celery, states
+
+app = Celery("progress")
+
+INTERVAL = 0.5  # seconds between two looks at an album
+
+
+# Given, complete. Leave it as it is.
+
+
+def render_photo(photo_id):
+    """Render one photo; return the path of the file. It takes long.
+
+    Raises:
+        studio.BadPhoto: the file is damaged.
+    """
+    return studio.render(photo_id)
+
+
+# Your part.
+
+
+# Celery does not store STARTED by itself: most tasks are short, and it costs one write each.
+@app.task(bind=True, track_started=True)
+def render_album(self, photo_ids):
+    """Render the photos one after another; return the list of their paths, in order.
+
+    What the result back end knows about a running album:
+
+    - until the first photo is done: the state STARTED;
+    - after each photo: the state PROGRESS, with a dict of `done` (photos that are ready)
+      and `total` (photos in the album).
+
+    A photo may be in the album two times. A bad photo makes the album fail.
+    """
+    paths = []
+    for photo_id in photo_ids:
+        # An error just passes through: Celery stores FAILURE, as it stores SUCCESS in the end.
+        paths.append(render_photo(photo_id))
+        # Two numbers, and not the paths: this travels to the back end after each photo.
+        self.update_state(state="PROGRESS", meta={"done": len(paths), "total": len(photo_ids)})
+    return paths
+
+
+def status(task_id):
+    """What a web page wants to know about the album with this task id, as a dict:
+
+    - `state`: Celery's word for it, such as "PENDING" or "FAILURE";
+    - `percent`: 0 for PENDING and STARTED; for PROGRESS what is done, a whole number,
+      rounded down; 100 for SUCCESS; None for every other state, where nobody knows;
+    - `result`: the paths, only for SUCCESS;
+    - `error`: the text of the error, only for FAILURE.
+
+    The dict can be written as JSON in every state. `status` never waits and never raises.
+    All that it says was true at one moment, even if the album goes on meanwhile.
+    """
+    # One look for both. With AsyncResult, `.state` and `.info` are two looks, and between
+    # them the numbers of PROGRESS can become the list of SUCCESS.
+    meta = app.backend.get_task_meta(task_id)
+    state, value = meta["status"], meta["result"]
+    page = {"state": state, "percent": None}
+    if state in (states.PENDING, states.STARTED):
+        page["percent"] = 0  # what is stored with STARTED is the name of the worker
+    elif state == "PROGRESS":
+        page["percent"] = 100 * value["done"] // value["total"]
+    elif state == states.SUCCESS:
+        page.update(percent=100, result=value)
+    elif state == states.FAILURE:
+        page["error"] = str(value)  # an exception, which JSON cannot carry
+    return page
+
+
+def follow(result, on_percent):
+    """Follow an album to its end: call `on_percent(percent)` for each change.
+
+    `result` is the AsyncResult of `render_album`. The same percentage is not told twice,
+    and the last one of a good album is 100. Return the paths, or raise the error of the
+    album. Look at most once in INTERVAL seconds: many pages follow many albums.
+    """
+    told = None
+    while True:
+        page = status(result.id)
+        if page["percent"] not in (None, told):
+            told = page["percent"]
+            on_percent(told)
+        # The same look says how far it is and whether it has ended, so that 100 is not missed.
+        if page["state"] in states.READY_STATES:
+            return result.get()
+        time.sleep(INTERVAL)
