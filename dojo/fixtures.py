@@ -150,6 +150,7 @@ def _worker_options(
     """What `celery.contrib.testing.worker.start_worker` is to be called with."""
     settings.shorten_brpop()
     settings.forget_event_loop()
+    settings.end_threads()
     options: dict[str, object] = {
         "pool": "threads" if concurrency > 1 else "solo",
         "concurrency": concurrency,

@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 from celery import Celery
+from celery.concurrency.thread import TaskPool
 from kombu.asynchronous.timer import Timer
 
 # The worker waits for messages in BRPOP, and can stop only between two of them.
@@ -62,6 +63,18 @@ def forget_event_loop() -> None:
     from kombu.asynchronous import set_event_loop
 
     set_event_loop(None)
+
+
+def end_threads() -> None:
+    """Let the pool of an embedded worker end its threads when the worker ends.
+
+    Celery leaves that to the garbage collector if the worker is told to end at once.
+    """
+
+    def on_terminate(pool: TaskPool) -> None:
+        pool.executor.shutdown(wait=False, cancel_futures=True)
+
+    TaskPool.on_terminate = on_terminate
 
 
 @contextlib.contextmanager

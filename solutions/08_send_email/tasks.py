@@ -1,0 +1,108 @@
+"""08 · The receipt: the reference solution."""
+
+import os
+import smtplib
+from email.message import EmailMessage
+
+from celery import Celery
+
+app = Celery("send_email")
+
+SENDER = "shop@prints.example"
+
+
+# Given: the mail server and its answers. Leave them as they are.
+
+
+def smtp_address():
+    """Host and port of the mail server, read from the environment at each call."""
+    return os.environ.get("SMTP_HOST", "127.0.0.1"), int(os.environ.get("SMTP_PORT", "25"))
+
+
+def smtp_timeout():
+    """How many seconds the mail server may be silent, read like the address."""
+    return float(os.environ.get("SMTP_TIMEOUT", "10"))
+
+
+def reply_code(error):
+    """The number in the mail server's answer, such as 450; None when there was no answer.
+
+    `error` is what `smtplib` raised.
+    """
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return next(iter(error.recipients.values()))[0]
+    return getattr(error, "smtp_code", None)
+
+
+class NotSent(Exception):
+    """`NotSent(order_id, code)`: the receipt did not go out. `code` is from `reply_code`.
+
+    The errors of `smtplib` name the address; this one does not. Raise it, or hand it to
+    `retry`, after an `except` block and not inside: there, Python adds the first error to
+    the traceback.
+    """
+
+
+# Your part.
+
+
+def build_receipt(order_id, to):
+    """The receipt for an order: an EmailMessage from SENDER to the address `to`.
+
+    Subject and body name the order. The Message-ID depends on the order alone: it is the
+    same in every process and at any time. A newline in `to` is a ValueError, at its
+    end as well.
+    """
+    # It would begin a new header, such as Bcc. (At its end, EmailMessage would overlook it.)
+    if "\n" in to or "\r" in to:
+        raise ValueError("a newline in the address")
+    message = EmailMessage()
+    message["From"] = SENDER
+    message["To"] = to
+    message["Subject"] = f"Receipt for order {order_id}"
+    # Nothing random and no time: mail programs know a second copy by its Message-ID.
+    message["Message-ID"] = f"<receipt-{order_id}@prints.example>"
+    message.set_content(f"Thank you. We have received order {order_id}.")
+    return message
+
+
+def hidden(order_id):
+    """What Celery shows in place of the arguments."""
+    return {"argsrepr": f"({order_id}, '***')"}
+
+
+app.conf.task_routes = {"tasks.send_receipt": {"queue": "mail"}}
+
+
+@app.task(bind=True, max_retries=5)
+def send_receipt(self, order_id, to):
+    """Send the receipt over SMTP, with a time-out. Return its Message-ID.
+
+    A task of `app`, on queue `mail`. An answer 5xx is final. After an answer 4xx, or
+    without an answer, the task is tried again after 10, 20, 40, 80 and 160 seconds. At the
+    end the error is `NotSent(order_id, code)`.
+    """
+    message = build_receipt(order_id, to)
+    try:
+        # Without a time-out a server that says nothing holds this worker for ever.
+        with smtplib.SMTP(*smtp_address(), timeout=smtp_timeout()) as smtp:
+            smtp.send_message(message)
+        return message["Message-ID"]
+    except OSError as error:  # the errors of smtplib are OSErrors, too
+        code = reply_code(error)
+    # Here, and not in the `except` block: a traceback would show the error with the address.
+    failure = NotSent(order_id, code)
+    if code is not None and code >= 500:
+        raise failure
+    # A retry is a new message. It does not take over the hidden arguments.
+    countdown = 10 * 2**self.request.retries
+    raise self.retry(exc=failure, countdown=countdown, **hidden(order_id))
+
+
+def queue_receipt(order_id, to):
+    """Hand `send_receipt` to a worker. Return its AsyncResult at once.
+
+    The address stays out of message headers, log lines and events: also when the task is
+    retried, and when it fails.
+    """
+    return send_receipt.apply_async((order_id, to), **hidden(order_id))
