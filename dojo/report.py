@@ -39,6 +39,15 @@ class Report:
 
     # -- one test ---------------------------------------------------------------------
 
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Keep pytest from explaining a failure that we explain.
+
+        It parses source files for that, and CPython 3.11 cannot do so while the thread of a
+        worker formats a traceback (python/cpython#106905): the whole run would end.
+        """
+        if curriculum.kata_of(item.path) and not self._wants_pytests_own_words():
+            item.repr_failure = lambda excinfo, style=None: ""  # type: ignore[method-assign] # noqa: ARG005
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
         """Tell pytest what to print for a failure in a kata."""
@@ -51,6 +60,7 @@ class Report:
             try:
                 self._explain(item, call.excinfo.value, kata, report)
             except Exception as defect:  # ours; it must not hide the learner's failure
+                report.longrepr = type(item).repr_failure(item, call.excinfo)
                 what = f"The dojo could not explain this: {type(defect).__name__}: {defect}"
                 report.sections.append(("A defect of the katas", what))
         return report
