@@ -6,6 +6,8 @@ from textwrap import dedent
 
 import pytest
 
+from dojo.timeline import Event, Timeline
+from dojo.waiting import Watch
 from tests.conftest import TASKS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
@@ -197,6 +199,17 @@ def test_tasks_that_leave_no_result(workshop: Workshop) -> None:
                 kata.add.delay(1, 2).get()
         """,
     )
+
+
+def test_a_message_that_is_delivered_again() -> None:
+    """A message that a worker takes a second time is open a second time."""
+    timeline = Timeline()
+    watch = Watch(timeline)
+    open_after = []
+    for kind in ("sent", "received", "started", "finished", "received", "started", "finished"):
+        timeline.record(Event(kind, "tasks.add", "the id", published=True))
+        open_after.append(len(watch.open_messages()))
+    assert open_after == [1, 1, 1, 0, 1, 1, 0]
 
 
 def test_settle(workshop: Workshop) -> None:
