@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -81,7 +82,7 @@ class Workers:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dojo.workers", *map(str, self._places()), *options],
-                env=dict(self._environment),
+                env={**self._environment, "KATAS_PARENT": str(os.getpid())},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -117,6 +118,13 @@ def _last_words(log: str, most: int = 6) -> str:
     return "\n".join(list(filter(None, lines))[-most:]) or "nothing."
 
 
+def _end_with(parent: int) -> None:
+    """End this worker and its children when the test run is gone, however it ended."""
+    while os.getppid() == parent:
+        threading.Event().wait(1)
+    os.killpg(0, signal.SIGKILL)
+
+
 def main(folder: str, answer: str, journal: str, *options: str) -> None:
     """Be a worker: `celery -A tasks worker`, with the recorder attached."""
     from celery.signals import worker_ready
@@ -125,6 +133,7 @@ def main(folder: str, answer: str, journal: str, *options: str) -> None:
     from dojo.recorder import Recorder
     from dojo.timeline import Event, Journal
 
+    threading.Thread(target=_end_with, args=(int(os.environ["KATAS_PARENT"]),), daemon=True).start()
     kata = Kata(Path(folder).name, Path(folder))
     sink = Journal(Path(journal))
     Recorder(sink, [answer]).attach()
