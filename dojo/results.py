@@ -93,8 +93,8 @@ class _Waiter:
         self._polls[result.id] = (events, looks)
         if looks >= POLLS:
             with self._watch.standing(lambda: _stored(result)):
-                # Long enough for a gate to notice that nobody else will open it.
-                self._watch.timeline.wait(events, 2 * STEP)
+                if self._watch.holds_a_task:  # give its gate time to see that we only wait
+                    self._watch.timeline.wait(events, 2 * STEP)
                 self._check([result])
 
     def _check(self, results: list[AsyncResult], with_timeout: bool = False) -> None:

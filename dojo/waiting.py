@@ -158,6 +158,11 @@ class Watch:
         """
         self._gates.append((matches, until))
 
+    @property
+    def holds_a_task(self) -> bool:
+        """Whether a task stands at a gate now."""
+        return bool(self._held)
+
     def pass_gates(self, started: Event) -> None:
         """Return when no gate holds this task any more. Called in the worker's thread."""
         for matches, until in self._gates:

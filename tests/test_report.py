@@ -179,10 +179,16 @@ def test_our_own_defect_hides_nothing(workshop: Workshop) -> None:
 def test_an_endless_loop(workshop: Workshop) -> None:
     """The hang guard ends a loop of the learner's, and shows its line and no stacks of ours."""
     workshop.kata(
-        "def test_it(kata, eager): kata.spin()",
+        """
+        import pytest
+
+        @pytest.mark.timeout(2, func_only=True)
+        def test_it(kata):
+            kata.spin()
+        """,
         TASKS + "\n\ndef spin():\n    print('turn')\n    while True: pass\n",
     )
-    result = workshop.run("--timeout=3")
+    result = workshop.run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         ["*the test did not come to an end.", "        while True: pass", "turn"]

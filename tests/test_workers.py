@@ -25,6 +25,12 @@ def pids():
 
 
 @app.task
+def never_ends():
+    while True:
+        signal.pause()
+
+
+@app.task
 def die():
     os._exit(3)
 
@@ -89,9 +95,11 @@ def test_processes_work_and_end(workshop: Workshop) -> None:
             ran = [e.worker for e in timeline.started()]
             assert sorted(ran) == sorted([mail.name, image.name, image.name])
 
-        def test_left_running(kata, workers, hold):
+        def test_left_running(kata, workers, timeline, watch):
             workers(concurrency=2)
             kata.add.apply_async((1, 2), countdown=3600)
+            kata.never_ends.delay()
+            assert watch.until(lambda: timeline.started("tasks.never_ends"))
         """,
         MORE_TASKS,
     )
@@ -163,5 +171,5 @@ def test_a_worker_that_cannot_start(workshop: Workshop) -> None:
     assert "'nonsense' is not one of " in output
     last = MORE_TASKS.count("\n")
     assert f"katas/99_sample/tasks.py, line {last}: importing this file fails. ValueError" in output
-    assert "dojo/" not in output
+    assert "dojo" not in output
     assert "site-packages" not in output
