@@ -14,6 +14,7 @@ from dojo import answers
 from dojo.timeline import Event, Timeline
 
 NAME_OF_ERROR = re.compile(r"\b[A-Z]\w*")
+RESULT_METHODS = {"get", "join"}
 MOST_LINES = 8  # of one message
 MOST_EVENTS = 12  # of one timeline
 TOLD = {  # what the learner reads for each kind of event; the others are not shown
@@ -103,6 +104,11 @@ def _what(error: BaseException, test_file: Path) -> str:
     message = str(error)
     if isinstance(error, pytest.fail.Exception):
         return _about_pytest_failure(message)
+    if isinstance(error, AttributeError) and error.name in RESULT_METHODS:
+        return (
+            f"The test called .{error.name}() on {_shortened(repr(error.obj))}. That is no result "
+            "of a task: an AsyncResult is expected here."
+        )
     if not isinstance(error, AssertionError):
         return f"{type(error).__name__}: {message}"
     said, compared = _split_assertion(message)
@@ -137,7 +143,11 @@ def _cut(text: str) -> str:
     lines = [line for line in lines if "Use -v to get" not in line and line.strip()]
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], "…"]
-    return "\n".join(line if len(line) <= 200 else line[:199] + "…" for line in lines)
+    return "\n".join(map(_shortened, lines))
+
+
+def _shortened(line: str, most: int = 200) -> str:
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _statement(error: BaseException, test_file: Path) -> str:

@@ -171,7 +171,7 @@ def _watched(worker: Any, app: Celery, watch: Watch) -> Iterator[None]:
     watch.readers.append(Reader(worker.hostname, queues, worker.concurrency, alive))
     with results.tasks_may_not_wait():
         yield
-        watch.close()  # before the worker stops: a task that waits would hold it up
+        watch.let_go(looks=100)
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ class Recorder:
         task = current_worker_task()
         self._sending.event = Event(
             "sent",
-            sender,
+            str(sender),  # whatever the learner has put where a signature is due
             headers["id"],
             args=tuple(args),
             kwargs=dict(kwargs),

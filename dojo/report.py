@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from typing import Any
@@ -22,6 +23,7 @@ class Progress:
     """How far one kata is: the outcome of each test that ran."""
 
     outcomes: dict[str, str] = dataclasses.field(default_factory=dict)
+    unusable: bool = False  # the file itself is at fault, not an answer in it
 
     @property
     def passed(self) -> int:
@@ -56,11 +58,21 @@ class Report:
         if kata is None:
             return report
         report.user_properties.append(("kata", kata.slug))
-        if report.failed and call.excinfo is not None and not self._wants_pytests_own_words():
+        if self._wants_pytests_own_words():
+            return report
+        printed = [
+            (title, HANG_GUARDS_STACKS.sub("", text))
+            for title, text in report.sections
+            if title.startswith("Captured stdout")
+        ]
+        report.sections = [(title, text) for title, text in printed if text]
+        if report.failed and call.excinfo is not None:
             try:
                 self._explain(item, call.excinfo.value, kata, report)
             except Exception as defect:  # ours; it must not hide the learner's failure
-                report.longrepr = type(item).repr_failure(item, call.excinfo)
+                report.longrepr = f"{type(call.excinfo.value).__name__}: {call.excinfo.value}"
+                with contextlib.suppress(Exception):
+                    report.longrepr = type(item).repr_failure(item, call.excinfo)
                 what = f"The dojo could not explain this: {type(defect).__name__}: {defect}"
                 report.sections.append(("A defect of the katas", what))
         return report
@@ -79,13 +91,8 @@ class Report:
             answers.tree() / kata.slug / "tasks.py",
             item.stash.get(TIMELINE, None),
         )
-        printed = [
-            (title, HANG_GUARDS_STACKS.sub("", text))
-            for title, text in report.sections
-            if title.startswith("Captured stdout")
-        ]
-        report.sections = [(title, text) for title, text in printed if text]
         if explanation.of_file:
+            report.user_properties.append(("unusable", kata.slug))
             if (kata.slug, explanation.what) in self._said:
                 report.longrepr = SAME_AGAIN
                 return
@@ -104,6 +111,7 @@ class Report:
         if slug is None:
             return
         progress = self._progress.setdefault(slug, Progress())
+        progress.unusable |= ("unusable", slug) in report.user_properties
         if report.when == "call" or not report.passed:
             progress.outcomes[report.nodeid] = report.outcome
 
@@ -125,6 +133,8 @@ class Report:
     def _state(self, slug: str, progress: Progress) -> str:
         if progress.passed == len(progress.outcomes):
             return "done"
+        if progress.unusable:
+            return "the file cannot be used as it is: see above"
         answer = answers.tree() / slug / "tasks.py"
         if answer.is_file() and (gaps := answers.open_todos(answer)):
             numbers = ", ".join(f"TODO {number}" for number in gaps)

@@ -133,19 +133,35 @@ class Watch:
             else:
                 self._standing.pop(task.request.id, None)
 
-    def until(self, happened: Callable[[], object]) -> bool:
-        """Wait until `happened()` is true; return False if it can never come true."""
+    def until(self, happened: Callable[[], object], looks: int | None = None) -> bool:
+        """Wait until `happened()` is true; return False if it can never come true.
+
+        Args:
+            looks: give up after this many looks, with `STEP` between them; None never does.
+        """
         with self.standing(happened):
             while not happened():
                 seen = len(self.timeline)
-                if self.obstacle() is not None:
+                if self.obstacle() is not None or looks == 0:
                     return bool(happened())
                 self.timeline.wait(seen, STEP)
+                looks = None if looks is None else looks - 1
         return True
 
-    def settle(self) -> None:
+    def settle(self, looks: int | None = None) -> None:
         """Wait until every message that a worker can still run has been dealt with."""
-        self.until(lambda: False)
+        self.until(lambda: False, looks)
+
+    def let_go(self, looks: int) -> None:
+        """End the test: what runs may finish, and who waits for what never comes is let go.
+
+        A worker that is stopped earlier leaves threads that talk to a server which is gone.
+        """
+        self.settle(looks)
+        self.close()
+        while looks and any(message.running for message in self.open_messages()):
+            self.timeline.wait(len(self.timeline), STEP)
+            looks -= 1
 
     # -- gates ------------------------------------------------------------------------
 

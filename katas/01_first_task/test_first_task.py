@@ -17,14 +17,18 @@ def some_size():
 def test_price_is_a_task_with_a_name(kata):
     """`price` is a task of `app`, registered under the name `tasks.price`."""
     ours = sorted(name for name in kata.app.tasks if not name.startswith("celery."))
-    assert "tasks.price" in ours, f"The app knows these tasks: {ours}. `tasks.price` is not there."
+    assert "tasks.price" in ours, (
+        f"The app knows {', '.join(ours) or 'no task'}: `tasks.price` is not there. A decorator "
+        "above `def price` makes it a task."
+    )
 
 
 def test_price_can_still_be_called(kata, timeline):
     """A direct call of `price` works like any function. It sends no message."""
     width, height = some_size()
-    assert kata.price(width, height) == cents(width, height)
-    assert kata.price(width, height, 3) == cents(width, height, 3)
+    for size in [(width, height), (width, height, 3)]:
+        answer = kata.price(*size)
+        assert answer == cents(*size), f"price{size} must return {cents(*size)}, not {answer!r}."
     assert not timeline.sent(), "The direct call of `price` sent a message."
 
 
