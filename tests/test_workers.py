@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,25 @@ def test_processes_work_and_end(workshop: Workshop) -> None:
     )
     workshop.passes(3, PATIENT)
     assert left_over(workshop) == []
+
+
+@pytest.mark.skipif(not PROCESSES.is_dir(), reason="looks for processes in /proc")
+def test_a_killed_run_leaves_no_worker(workshop: Workshop) -> None:
+    """Workers end by themselves when the whole test run is killed."""
+    workshop.kata(
+        """
+        import os, signal
+
+        def test_killed(kata, workers):
+            workers(concurrency=2)
+            os.kill(os.getpid(), signal.SIGKILL)
+        """,
+        MORE_TASKS,
+    )
+    workshop.run()
+    pause = threading.Event()
+    while left_over(workshop):  # the hang guard of this test ends a loop that never ends
+        pause.wait(0.05)
 
 
 def test_a_process_that_dies(workshop: Workshop) -> None:
