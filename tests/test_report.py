@@ -65,10 +65,11 @@ def test_a_failure_is_explained(workshop: Workshop) -> None:
         '''
         import pytest
 
-        def test_it(kata, celery_worker):
+        def test_it(kata, celery_worker, settle):
             """The worker divides."""
             print("printed by the test")
-            assert kata.divide.delay(1, 1).get() == 1
+            kata.divide.delay(1, 1)
+            settle()
             kata.divide(4, 0)
         ''',
         STUB + "\n\n@app.task\ndef divide(x, y):\n    return x / y\n",
@@ -83,7 +84,7 @@ def test_a_failure_is_explained(workshop: Workshop) -> None:
             "",
             f"    katas/99_sample/tasks.py, line {GAP + 5}:",
             "        return x / y",
-            "    katas/99_sample/test_sample.py, line 8:",
+            "    katas/99_sample/test_sample.py, line 9:",
             "        kata.divide(4, 0)",
             "",
             "What Celery did:",
