@@ -34,7 +34,7 @@ def watched_results(watch: Watch, recorder: Recorder) -> Iterator[None]:
         self: Any, waited_for: Any, timeout: Any = None, on_interval: Any = None, **kw: Any
     ) -> Any:
         leaves = list(_leaves(waited_for))
-        look = waiter.begin(self, leaves, timeout, on_interval)
+        look = waiter.begin(self, waited_for, leaves, timeout, on_interval)
         with watch.standing(lambda: all(map(_stored, leaves))):
             yield from celerys_wait(self, waited_for, timeout=timeout, on_interval=look, **kw)
 
@@ -67,7 +67,12 @@ class _Waiter:
         self._polls: dict[str, tuple[int, int]] = {}  # result id: events seen, looks since
 
     def begin(
-        self, consumer: Any, leaves: list[AsyncResult], timeout: Any, on_interval: Any
+        self,
+        consumer: Any,
+        waited_for: Any,
+        leaves: list[AsyncResult],
+        timeout: Any,
+        on_interval: Any,
     ) -> Callable[[], None]:
         """Somebody begins to wait; return what Celery is to call at each look."""
         for leaf in leaves:
@@ -78,7 +83,13 @@ class _Waiter:
                 on_interval()
             for leaf in leaves:
                 if leaf._cache is None and _stored(leaf):
-                    consumer.on_state_change(leaf.backend.get_task_meta(leaf.id), None)
+                    meta = leaf.backend.get_task_meta(leaf.id)
+                    consumer.on_state_change(meta, None)
+                    # Celery 5.3 does not tell the header of a chord: it knows other objects
+                    # for the same results.
+                    leaf._maybe_set_cache(meta)
+            if not waited_for.on_ready.ready and all(leaf._cache is not None for leaf in leaves):
+                waited_for.on_ready(waited_for)
             self._check(leaves, with_timeout=timeout is not None)
 
         return look

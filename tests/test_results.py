@@ -72,7 +72,7 @@ def test_results_that_come(workshop: Workshop) -> None:
     """get() returns every kind of result, and one that was stored before anybody waited."""
     passes(
         workshop,
-        10,
+        11,
         """
         def test_stored_before(kata, celery_worker, settle):
             result = kata.add.delay(1, 2)
@@ -96,6 +96,12 @@ def test_results_that_come(workshop: Workshop) -> None:
         @pytest.mark.worker(concurrency=3)
         def test_chord(kata, celery_worker):
             assert chord(kata.add.s(n, 1) for n in range(8))(kata.total.s()).get() == 36
+
+        @pytest.mark.worker(concurrency=2)
+        def test_header_of_a_chord(kata, celery_worker, hold, timeline):
+            hold("tasks.add", first=1, until=lambda: len(timeline.succeeded("tasks.add")) == 3)
+            header = chord([kata.add.s(n, 1) for n in range(4)])(kata.total.s()).parent
+            assert header.get() == [1, 2, 3, 4]
 
         def test_chain_after_a_chord(kata, celery_worker):
             header = group(kata.add.s(n, 1) for n in range(3))
