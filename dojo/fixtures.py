@@ -9,37 +9,50 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from amqp.exceptions import NotFound
 from celery import Celery, _state, signals
 from celery.bootsteps import RUN
 from celery.contrib.testing import worker as testing
 from celery.utils.dispatch import Signal
 
-from dojo import answers, curriculum, results, settings
+from dojo import amqp, answers, curriculum, results, settings
 from dojo.recorder import Recorder
 from dojo.report import TIMELINE
+from dojo.servers import Servers, running
 from dojo.timeline import Event, Timeline
 from dojo.waiting import Reader, Watch
 from dojo.workers import Workers
 
-NO_SERVER = {"CELERY_BROKER_URL": "memory://", "CELERY_RESULT_BACKEND": "cache+memory://"}
+NO_SERVER = Servers("memory://", "cache+memory://")
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    """The address of the Redis of this run. It starts when the first test needs it."""
-    from dojo.broker import EmbeddedRedis  # costs 0.15 s, and eager tests do without
+def run_prefix() -> str:
+    """What every name that this run gives to a server begins with."""
+    return f"kata-{uuid.uuid4().hex[:12]}-"
 
+
+@pytest.fixture(scope="session")
+def servers(run_prefix: str) -> Iterator[Servers]:
+    """The broker and the result back end of this run: see `dojo.servers`."""
     results.forget_quietly()
-    with EmbeddedRedis() as server:
-        yield server.url
+    with running(run_prefix) as servers:
+        yield servers
 
 
 @pytest.fixture
-def key_prefix() -> str:
+def redis_url(servers: Servers) -> str:
+    """The address of the Redis of this run."""
+    return servers.backend
+
+
+@pytest.fixture
+def key_prefix(run_prefix: str) -> str:
     """What every key of this test begins with, so that tests cannot meet in Redis."""
-    return f"kata-{uuid.uuid4().hex[:12]}-"
+    return f"{run_prefix}{uuid.uuid4().hex[:6]}-"
 
 
 @pytest.fixture
@@ -70,8 +83,8 @@ def kata(
         raise pytest.UsageError("The fixture `kata` serves only the tests of a kata.")
     answer = answers.answer_of(exercise)
     eager = "eager" in request.fixturenames
-    environment = NO_SERVER if eager else settings.addresses(request.getfixturevalue("redis_url"))
-    for name, value in environment.items():
+    servers = NO_SERVER if eager else request.getfixturevalue("servers")
+    for name, value in servers.environment().items():
         monkeypatch.setenv(name, value)
     recorder = Recorder(timeline, [str(answer)], watch.pass_gates)
     with celery_untouched(), recorder, answers.imported(exercise, answer) as module:
@@ -79,6 +92,8 @@ def kata(
         with results.watched_results(watch, recorder):
             yield module
         close(module.app)
+    if settings.uses_rabbitmq(module.app):
+        amqp.delete_declared(servers.broker, key_prefix)
 
 
 @contextlib.contextmanager
@@ -188,7 +203,9 @@ def start_worker(celery_app: Celery, watch: Watch) -> Iterator[Callable[..., Any
 
         def start(queues: str | None = None, concurrency: int = 1) -> Any:
             options = _worker_options(queues=queues, concurrency=concurrency)
-            worker = stack.enter_context(testing.start_worker(celery_app, **options))
+            name = f"worker{len(watch.readers) + 1}@kata"  # Celery would give all the same name
+            with mock.patch.object(testing, "anon_nodename", return_value=name):
+                worker = stack.enter_context(testing.start_worker(celery_app, **options))
             stack.enter_context(_watched(worker, celery_app, watch))
             return worker
 
@@ -258,7 +275,12 @@ def queue_size(kata: types.ModuleType) -> Callable[[str], int]:
 
     def size(queue: str) -> int:
         with kata.app.connection_for_read() as connection:
-            # kombu forgets the key prefix when it declares passively on Redis.
-            return int(connection.default_channel._size(queue))
+            channel = connection.default_channel
+            if connection.transport.driver_type == "redis":
+                # kombu forgets the key prefix when it declares passively on Redis.
+                return int(channel._size(queue))
+            with contextlib.suppress(NotFound):
+                return int(channel.queue_declare(queue, passive=True).message_count)
+            return 0
 
     return size

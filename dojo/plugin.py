@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from dojo import servers
 from dojo.report import Report
 
 pytest_plugins = ("dojo.fixtures",)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the dojo report on the katas."""
+    """Look for the servers, and let the dojo report on the katas."""
+    servers.check()
     config.pluginmanager.register(Report(config), "dojo-report")

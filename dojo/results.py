@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
@@ -13,6 +14,7 @@ from celery.exceptions import TimeoutError
 from celery.result import AsyncResult
 
 from dojo.recorder import Recorder, current_worker_task
+from dojo.timeline import Event
 from dojo.waiting import STEP, NeverReady, Watch
 
 POLLS = 10  # looks at one unfinished result, with nothing happening in between
@@ -81,18 +83,22 @@ class _Waiter:
         def look() -> None:
             if on_interval:
                 on_interval()
-            for leaf in leaves:
-                if leaf._cache is None and _stored(leaf):
-                    meta = leaf.backend.get_task_meta(leaf.id)
-                    consumer.on_state_change(meta, None)
-                    # Celery 5.3 does not tell the header of a chord: it knows other objects
-                    # for the same results.
-                    leaf._maybe_set_cache(meta)
+            # In the order in which they were stored, as if Celery had announced each of them.
+            for leaf in sorted(filter(_unseen, leaves), key=self._when_ended):
+                meta = leaf.backend.get_task_meta(leaf.id)
+                consumer.on_state_change(meta, None)
+                # Celery 5.3 does not tell the header of a chord: it knows other objects for
+                # the same results.
+                leaf._maybe_set_cache(meta)
             if not waited_for.on_ready.ready and all(leaf._cache is not None for leaf in leaves):
                 waited_for.on_ready(waited_for)
             self._check(leaves, with_timeout=timeout is not None)
 
         return look
+
+    def _when_ended(self, result: AsyncResult) -> int:
+        places = (n for n, e in enumerate(self._watch.timeline.events()) if _ends(e, result))
+        return next(places, sys.maxsize)
 
     def looked_at(self, result: AsyncResult, meta: Any) -> None:
         """The learner's code looked at a result; a loop of looks is waiting, too."""
@@ -133,6 +139,15 @@ class _Waiter:
 def _stored(result: AsyncResult) -> bool:
     """Whether the result is there, read from the back end and not from the object's cache."""
     return result.backend.get_task_meta(result.id)["status"] in result.backend.READY_STATES
+
+
+def _unseen(result: AsyncResult) -> bool:
+    """Whether the result is there, and its object does not know yet."""
+    return result._cache is None and _stored(result)
+
+
+def _ends(event: Event, result: AsyncResult) -> bool:
+    return event.id == result.id and event.kind in ("succeeded", "failed")
 
 
 def _leaves(result: Any) -> Iterator[AsyncResult]:

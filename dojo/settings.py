@@ -8,31 +8,32 @@ from typing import Any
 from unittest import mock
 
 from celery import Celery
+from celery.bootsteps import StartStopStep
 from celery.concurrency.thread import TaskPool
 from kombu.asynchronous.timer import Timer
+
+from dojo import amqp
 
 # The worker waits for messages in BRPOP, and can stop only between two of them.
 # Celery's second makes every test with a worker a second longer.
 BRPOP_SECONDS = 0.05
 
 
-def addresses(url: str) -> dict[str, str]:
-    """The environment variables from which Celery takes broker and result back end."""
-    return {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url}
-
-
 def adapt(app: Celery, prefix: str, prefetch: int = 0) -> None:
     """Prepare the learner's app for the dojo's workers.
 
     Args:
-        prefix: every key that the app uses in Redis begins with it.
+        prefix: every key in Redis, and every name in RabbitMQ, begins with it.
         prefetch: the worker's prefetch multiplier; 0 means no limit.
     """
     conf = app.conf
+    for_redis = {"global_keyprefix": prefix, "polling_interval": BRPOP_SECONDS}
+    if uses_rabbitmq(app):
+        conf.broker_transport = amqp.TRANSPORT
+        app.steps["consumer"].add(_LooksUpOften)
     conf.broker_transport_options = {
         **(conf.broker_transport_options or {}),
-        "global_keyprefix": prefix,
-        "polling_interval": BRPOP_SECONDS,
+        **(amqp.options(prefix) if uses_rabbitmq(app) else for_redis),
     }
     conf.result_backend_transport_options = {
         **(conf.result_backend_transport_options or {}),
@@ -43,6 +44,24 @@ def adapt(app: Celery, prefix: str, prefetch: int = 0) -> None:
     conf.worker_prefetch_multiplier = prefetch
     conf.worker_hijack_root_logger = False
     conf.broker_connection_retry_on_startup = True
+
+
+def uses_rabbitmq(app: Celery) -> bool:
+    """Whether the broker of the app is RabbitMQ."""
+    return str(app.conf.broker_url or "").startswith("amqp")
+
+
+class _LooksUpOften(StartStopStep):  # type: ignore[misc]
+    """Lets a worker see within `BRPOP_SECONDS` that it is told to stop.
+
+    With RabbitMQ its loop would sleep until the next message.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, parent: Any) -> None:
+        if parent.hub is not None:
+            parent.hub.call_repeatedly(BRPOP_SECONDS, lambda: None)
 
 
 def shorten_brpop() -> None:
