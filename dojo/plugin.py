@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dojo import servers
+from dojo import curriculum, servers
 from dojo.report import Report
 
 pytest_plugins = ("dojo.fixtures",)
@@ -14,3 +14,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Look for the servers, and let the dojo report on the katas."""
     servers.check()
     config.pluginmanager.register(Report(config), "dojo-report")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip the tests of a kata that needs another version, before anything is imported."""
+    kata = curriculum.kata_of(item.path)
+    if kata and kata.lacks:
+        pytest.skip(f"needs {kata.lacks}")

@@ -133,6 +133,8 @@ class Report:
     def _state(self, slug: str, progress: Progress) -> str:
         if progress.passed == len(progress.outcomes):
             return "done"
+        if lacking := curriculum.kata(slug).lacks:
+            return f"needs {lacking}"
         if progress.unusable:
             return "the file cannot be used as it is: see above"
         answer = answers.tree() / slug / "tasks.py"

@@ -8,10 +8,10 @@ from textwrap import dedent
 
 import pytest
 
-from dojo import curriculum
+from dojo import curriculum, servers
 
 #: What the outer run was told must not reach the inner ones.
-TOLD_OUTSIDE = ("SOLUTIONS", "KATAS_ANSWERS", "PYTEST_ADDOPTS")
+TOLD_OUTSIDE = ("SOLUTIONS", "KATAS_ANSWERS", "PYTEST_ADDOPTS", *servers.SCHEMES)
 
 TASKS = """
 from celery import Celery
@@ -48,7 +48,7 @@ class Workshop:
             + dedent(
                 """
                 from pathlib import Path
-                from dojo import curriculum
+                from dojo import curriculum, servers
 
                 curriculum.ROOT = Path(__file__).resolve().parent
                 """

@@ -14,12 +14,21 @@ def test_a_kata_is_complete(kata: Kata) -> None:
     """A kata has its stub, tests, README, reference solution and proofs."""
     expected = [
         kata.stub,
+        kata.folder / "kata.toml",
         kata.folder / f"test_{kata.slug[3:]}.py",
         kata.folder / "README.md",
         ROOT / "solutions" / kata.slug / "tasks.py",
         ROOT / "proofs" / f"{kata.slug}.toml",
     ]
     assert [str(path.relative_to(ROOT)) for path in expected if not path.is_file()] == []
+
+
+@pytest.mark.parametrize("kata", katas(), ids=lambda kata: kata.slug)
+def test_the_map_knows_a_kata(kata: Kata) -> None:
+    """What the map shows of a kata is there."""
+    assert kata.part
+    assert kata.title != kata.slug
+    assert kata.job
 
 
 @pytest.mark.parametrize("tree", ["katas", "solutions"])
