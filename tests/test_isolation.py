@@ -211,3 +211,17 @@ def test_no_thread_and_no_port_is_left(workshop: Workshop) -> None:
     result = workshop.run()
     result.assert_outcomes(passed=4, failed=1)
     assert {"refused: True", "threads: []"} <= set(result.outlines)
+
+
+def test_a_second_worker_minds_etas(workshop: Workshop) -> None:
+    """Every worker of a run starts tasks that are due later (celery/celery#9983)."""
+    workshop.kata(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("turn", [1, 2, 3])
+        def test_due_later(kata, celery_worker, turn):
+            assert kata.add.apply_async((turn, turn), countdown=0.1).get() == 2 * turn
+        """
+    )
+    workshop.passes(3)
