@@ -173,12 +173,25 @@ def _names_defined(answer: Path) -> dict[str, int]:
     return {m[1] or m[2]: source.count("\n", 0, m.start()) + 1 for m in found}
 
 
-def open_todos(answer: Path) -> dict[int, int]:
-    """The gaps that are still in the file: the number of each TODO and its line."""
+def todo_lines(answer: Path) -> dict[int, int]:
+    """Where the TODOs stand in the file: the number of each that is still there, and its line."""
+    if not answer.is_file():
+        return {}
     lines = answer.read_text(encoding="utf-8", errors="replace").splitlines()
-    gap = re.compile(r"raise NotImplementedError\(.TODO (\d+)\b")
-    found = ((match, number) for number, line in enumerate(lines, 1) if (match := gap.search(line)))
-    return {int(match[1]): number for match, number in found}
+    place = re.compile(r"raise NotImplementedError\(.TODO (\d+)\b|# TODO (\d+):")
+    found = [
+        (match, number) for number, line in enumerate(lines, 1) if (match := place.search(line))
+    ]
+    return {int(match[1] or match[2]): number for match, number in reversed(found)}
+
+
+def gaps(answer: Path) -> set[int]:
+    """The numbers of the TODOs that are still a `raise NotImplementedError` in the file."""
+    if not answer.is_file():
+        return set()
+    source = answer.read_text(encoding="utf-8", errors="replace")
+    found = re.findall(r"^ *raise NotImplementedError\(.TODO (\d+)\b", source, re.M)
+    return set(map(int, found))
 
 
 def todos_in(text: str) -> list[int]:

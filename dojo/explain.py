@@ -11,23 +11,15 @@ from pathlib import Path
 import pytest
 
 from dojo import answers
-from dojo.timeline import Event, Timeline
+from dojo.drawing import drawn
+from dojo.map import command
+from dojo.timeline import Timeline
 
 NAME_OF_ERROR = re.compile(r"\b[A-Z]\w*")
 RESULT_METHODS = {"get", "join"}
+#: What Python says of `.get()` on a signature, which is a dict.
+DICTS_GET = "get expected at least 1 argument"
 MOST_LINES = 8  # of one message
-MOST_EVENTS = 12  # of one timeline
-TOLD = {  # what the learner reads for each kind of event; the others are not shown
-    "sent": "sent     ",
-    "started": "started  ",
-    "read": "waited   ",
-    "retried": "retried  ",
-    "succeeded": "succeeded",
-    "failed": "failed   ",
-    "revoked": "revoked  ",
-    "rejected": "rejected ",
-    "unknown": "unknown  ",
-}
 
 
 @dataclass
@@ -37,7 +29,10 @@ class Explanation:
     requirement: str
     what: str
     timeline: str = ""
-    still_open: str = ""
+    #: Where to go on: the TODO that the test is about, file and line, and how to get a hint.
+    way_on: str = ""
+    #: The TODO that the failure is about, if that is known.
+    todo: int | None = None
     #: Is it about the file as a whole, so that it need not be said twice?
     of_file: bool = False
 
@@ -47,13 +42,17 @@ class Explanation:
         parts = [self.requirement, _indented(self.what)]
         if self.timeline:
             parts.append("What Celery did:\n" + _indented(self.timeline))
-        if self.still_open:
-            parts.append(self.still_open)
-        return "\n\n".join(part for part in parts if part)
+        return "\n\n".join(part for part in (*parts, self.way_on) if part)
 
 
 def explain(
-    error: BaseException, requirement: str, test_file: Path, answer: Path, timeline: Timeline | None
+    error: BaseException,
+    requirement: str,
+    test_file: Path,
+    answer: Path,
+    timeline: Timeline | None,
+    todo: int | None = None,
+    expects_messages: bool = True,
 ) -> Explanation:
     """Explain why a test failed.
 
@@ -63,25 +62,38 @@ def explain(
         test_file: the file of the test.
         answer: the learner's file.
         timeline: what Celery did, if the test looked.
+        todo: the TODO that the test is about.
+        expects_messages: is it worth saying that Celery did nothing?
     """
     requirement = " ".join(requirement.split())
     if isinstance(error, answers.AnswerError):
         return Explanation(requirement, str(error), of_file=True)
-    todos = _todos(error, timeline)
-    if todos:
-        return Explanation(requirement, "\n".join(_gap(answer, n) for n in todos))
+    if gaps := _todos(error, timeline):
+        what = "\n".join(_gap(answer, number) for number in gaps)
+        return Explanation(requirement, what, todo=gaps[0])
     if isinstance(error, AttributeError) and _is_tasks_module(getattr(error, "obj", None)):
         missing = answers.about_missing_name(answer, error.name or "")
         return Explanation(requirement, missing, of_file=True)
+    if todo is not None:  # what comes before it may be missing
+        todo = min({todo, *answers.gaps(answer)})
     places = _where(error, test_file, answer, timeline)
-    what = "\n\n".join(filter(None, [_what(error, test_file), places]))
-    gaps = ", ".join(f"TODO {n} (line {line})" for n, line in answers.open_todos(answer).items())
+    drawing = drawn(timeline) if timeline is not None else ""
+    if not drawing and expects_messages:
+        drawing = "nothing: no message was sent and no task ran."
     return Explanation(
         requirement,
-        what,
-        timeline=drawn(timeline) if timeline is not None else "",
-        still_open=f"Still to do in {answers.shown(answer)}: {gaps}." if gaps else "",
+        "\n\n".join(filter(None, [_what(error, test_file, answer), places])),
+        timeline=drawing,
+        way_on=_way_on(answer, test_file.parent, todo) if todo is not None else "",
+        todo=todo,
     )
+
+
+def _way_on(answer: Path, folder: Path, todo: int) -> str:
+    line = answers.todo_lines(answer).get(todo)
+    where = answers.shown(answer) + (f", line {line}" if line else "")
+    hint = command("pytest", answers.shown(folder), "--hint")
+    return f"This is TODO {todo}: {where}. A hint: {hint}"
 
 
 def _todos(error: BaseException, timeline: Timeline | None) -> list[int]:
@@ -92,7 +104,7 @@ def _todos(error: BaseException, timeline: Timeline | None) -> list[int]:
 
 
 def _gap(answer: Path, number: int) -> str:
-    line = answers.open_todos(answer).get(number, 1)
+    line = answers.todo_lines(answer).get(number, 1)
     return f"Not done yet: TODO {number}, in {answers.shown(answer)}, line {line}."
 
 
@@ -100,22 +112,49 @@ def _is_tasks_module(value: object) -> bool:
     return getattr(value, "__name__", None) == answers.MODULE_NAME
 
 
-def _what(error: BaseException, test_file: Path) -> str:
+def _what(error: BaseException, test_file: Path, answer: Path) -> str:
     message = str(error)
     if isinstance(error, pytest.fail.Exception):
         return _about_pytest_failure(message)
     if isinstance(error, AttributeError) and error.name in RESULT_METHODS:
+        return _about_no_result(error)
+    if isinstance(error, TypeError) and message.startswith(DICTS_GET):
         return (
-            f"The test called .{error.name}() on {_shortened(repr(error.obj))}. That is no result "
-            "of a task: an AsyncResult is expected here."
+            ".get() was called on a signature that nobody has sent. It is a kind of dict. "
+            "An AsyncResult is expected here."
         )
     if not isinstance(error, AssertionError):
-        return f"{type(error).__name__}: {message}"
+        raised = f"{type(error).__name__}: {message}" if message else type(error).__name__
+        return "\n".join(filter(None, [raised, _about_signatures(error, answer)]))
     said, compared = _split_assertion(message)
     if said:
         return said
     statement = _statement(error, test_file)
     return "\n".join(filter(None, [statement, _cut(compared)]))
+
+
+def _about_no_result(error: AttributeError) -> str:
+    return (
+        f"The test called .{error.name}() on {_shortened(repr(error.obj))}. That is no result "
+        "of a task: an AsyncResult is expected here."
+    )
+
+
+def _about_signatures(error: BaseException, answer: Path) -> str:
+    """A word on errors that Celery's canvas raises over what is no signature."""
+    frames = traceback.extract_tb(error.__traceback__)
+    mine = [n for n, frame in enumerate(frames) if Path(frame.filename) == answer]
+    inside = (
+        [frame for frame in frames[mine[-1] + 1 :] if "celery" in frame.filename] if mine else []
+    )
+    if isinstance(error, AttributeError | TypeError) and any(
+        Path(frame.filename).name == "canvas.py" for frame in inside
+    ):
+        return (
+            "Celery says so about what it was handed here. Are all of them signatures, such as "
+            "`task.s(1, 2)`?"
+        )
+    return ""
 
 
 def _about_pytest_failure(message: str) -> str:
@@ -126,7 +165,7 @@ def _about_pytest_failure(message: str) -> str:
         )
     if message.startswith("DID NOT RAISE"):
         names = NAME_OF_ERROR.findall(message.removeprefix("DID NOT RAISE"))
-        return f"No {' or '.join(names)} was raised here."
+        return f"{' or '.join(names)} must be raised here, and nothing was raised."
     return message
 
 
@@ -170,50 +209,6 @@ def _where(error: BaseException, test_file: Path, answer: Path, timeline: Timeli
         f"{prefix}{answers.shown(file)}, line {line}:\n    {linecache.getline(file, line).strip()}"
         for prefix, file, line in places
     )
-
-
-def drawn(timeline: Timeline) -> str:
-    """The timeline as text, one event a line, cut in the middle when it is long."""
-    events = [e for e in timeline.events() if e.kind in TOLD]
-    if not events:
-        return "nothing: no message was sent and no task ran."
-    lines = []
-    shown = _worth_showing(events)
-    for place, event in enumerate(events):
-        if place in shown:
-            lines.append(_line(event, events[0].at, timeline))
-        elif place - 1 in shown:
-            gap = next(n for n in range(place, len(events)) if n in shown) - place
-            lines.append(f"           … {gap} more …")
-    return "\n".join(lines)
-
-
-def _worth_showing(events: list[Event]) -> set[int]:
-    """The places of the events to show: the beginning, the end, and what went wrong."""
-    everything = range(len(events))
-    if len(events) <= MOST_EVENTS:
-        return set(everything)
-    troubles = [n for n in everything if events[n].error or events[n].kind == "read"]
-    half = MOST_EVENTS // 2
-    return {*everything[:half], *troubles[:3], *everything[-half:]}
-
-
-def _line(event: Event, start: float, timeline: Timeline) -> str:
-    by_caller = event.eager or (event.kind in ("sent", "read") and not event.worker)
-    who = "caller" if by_caller else "worker"
-    what = event.call if event.args or event.kwargs else event.task
-    if event.kind == "sent":
-        what += f"  to queue '{event.queue}'"
-        what += f", due in {event.countdown:g} s" if event.countdown else ""
-        what += "" if event.published else "  (it did not go out)"
-    elif event.kind == "read":
-        of = next((e.call for e in timeline.sent() if e.id == event.id), "something")
-        what = f"for the result of {of}"
-    elif event.eager:
-        what += "  (eagerly, no worker)"
-    if event.error:
-        what += f"  {event.error.splitlines()[0]}"
-    return f"{(event.at - start) * 1000:6.0f} ms  {who}  {TOLD[event.kind]}  {what}"
 
 
 def _indented(text: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dojo import curriculum, servers
+from dojo import curriculum, options, servers
+from dojo.options import pytest_addoption as pytest_addoption
 from dojo.report import Report
 
 pytest_plugins = ("dojo.fixtures",)
@@ -13,6 +14,7 @@ pytest_plugins = ("dojo.fixtures",)
 def pytest_configure(config: pytest.Config) -> None:
     """Look for the servers, and let the dojo report on the katas."""
     servers.check()
+    options.give_back_paths(config)
     config.pluginmanager.register(Report(config), "dojo-report")
 
 

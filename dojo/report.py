@@ -1,34 +1,24 @@
-"""What the learner reads: failures that explain themselves, and a line for each kata."""
+"""What the learner reads: failures that explain themselves, hints, and the map of the katas."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import re
 from typing import Any
 
 import pytest
 
-from dojo import answers, curriculum
-from dojo.explain import explain
+from dojo import answers, curriculum, hints
+from dojo.diff import difference
+from dojo.explain import Explanation, explain
+from dojo.map import Map, Progress, command, plain
 from dojo.timeline import Timeline
 
 TIMELINE = pytest.StashKey[Timeline]()  # where a test leaves its timeline for us
 HANG_GUARDS_STACKS = re.compile(r"^\++ Timeout \++$.*", re.MULTILINE | re.DOTALL)
-SAME_AGAIN = "The same error as in the test above."
-
-
-@dataclasses.dataclass
-class Progress:
-    """How far one kata is: the outcome of each test that ran."""
-
-    outcomes: dict[str, str] = dataclasses.field(default_factory=dict)
-    unusable: bool = False  # the file itself is at fault, not an answer in it
-
-    @property
-    def passed(self) -> int:
-        """The number of tests that passed."""
-        return sum(1 for outcome in self.outcomes.values() if outcome == "passed")
+LATER = "to do"  # what the last line calls the failures that are not shown
+MOST_PRINTED = 12  # lines of what the learner's code prints
+WIDEST = 200  # characters of such a line
 
 
 class Report:
@@ -37,17 +27,21 @@ class Report:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._progress: dict[str, Progress] = {}
-        self._said: set[tuple[str, str]] = set()
+        self._totals: dict[str, int] = {}  # tests found in each kata; known where they are found
 
     # -- one test ---------------------------------------------------------------------
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
-        """Keep pytest from explaining a failure that we explain.
+        """Count a test, and keep pytest from explaining a failure that we explain.
 
         It parses source files for that, and CPython 3.11 cannot do so while the thread of a
         worker formats a traceback (python/cpython#106905): the whole run would end.
         """
-        if curriculum.kata_of(item.path) and not self._wants_pytests_own_words():
+        kata = curriculum.kata_of(item.path)
+        if kata is None:
+            return
+        self._totals[kata.slug] = self._totals.get(kata.slug, 0) + 1
+        if not self._wants_pytests_own_words():
             item.repr_failure = lambda excinfo, style=None: ""  # type: ignore[method-assign] # noqa: ARG005
 
     @pytest.hookimpl(wrapper=True)
@@ -57,18 +51,24 @@ class Report:
         kata = curriculum.kata_of(item.path)
         if kata is None:
             return report
-        report.user_properties.append(("kata", kata.slug))
+        about: dict[str, Any] = {"slug": kata.slug, "total": self._totals[kata.slug]}
+        report.user_properties.append(("kata", about))
+        if mark := item.get_closest_marker("todo"):
+            about["todo"] = mark.args[0]
+        explanation = None
+        if report.failed and call.excinfo is not None:
+            with contextlib.suppress(Exception):  # told below, where it is needed
+                explanation = self._explained(item, call.excinfo.value, about)
+        if explanation is not None:
+            about.update(todo=explanation.todo, unusable=explanation.of_file)
         if self._wants_pytests_own_words():
             return report
-        printed = [
-            (title, HANG_GUARDS_STACKS.sub("", text))
-            for title, text in report.sections
-            if title.startswith("Captured stdout")
-        ]
-        report.sections = [(title, text) for title, text in printed if text]
+        report.sections = list(_printed(report))
         if report.failed and call.excinfo is not None:
             try:
-                self._explain(item, call.excinfo.value, kata, report)
+                report.longrepr = (
+                    explanation or self._explained(item, call.excinfo.value, about)
+                ).text
             except Exception as defect:  # ours; it must not hide the learner's failure
                 report.longrepr = f"{type(call.excinfo.value).__name__}: {call.excinfo.value}"
                 with contextlib.suppress(Exception):
@@ -77,27 +77,20 @@ class Report:
                 report.sections.append(("A defect of the katas", what))
         return report
 
-    def _explain(
-        self,
-        item: pytest.Item,
-        error: BaseException,
-        kata: curriculum.Kata,
-        report: pytest.TestReport,
-    ) -> None:
-        explanation = explain(
+    def _explained(self, item: pytest.Item, error: BaseException, about: Any) -> Explanation:
+        function = getattr(item, "function", None)
+        timeline = item.stash.get(TIMELINE, None)
+        code = getattr(function, "__code__", None)
+        asked_for = code.co_varnames[: code.co_argcount] if code else ()
+        return explain(
             error,
-            getattr(getattr(item, "function", None), "__doc__", None) or item.name,
+            getattr(function, "__doc__", None) or item.name,
             item.path,
-            answers.tree() / kata.slug / "tasks.py",
-            item.stash.get(TIMELINE, None),
+            answers.tree() / about["slug"] / "tasks.py",
+            timeline,
+            todo=about.get("todo"),
+            expects_messages=bool({"timeline", "celery_worker", "queue_size"} & set(asked_for)),
         )
-        if explanation.of_file:
-            report.user_properties.append(("unusable", kata.slug))
-            if (kata.slug, explanation.what) in self._said:
-                report.longrepr = SAME_AGAIN
-                return
-            self._said.add((kata.slug, explanation.what))
-        report.longrepr = explanation.text
 
     def _wants_pytests_own_words(self) -> bool:
         option = self._config.option
@@ -107,39 +100,131 @@ class Report:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a test for its kata."""
-        slug = next((str(value) for name, value in report.user_properties if name == "kata"), None)
-        if slug is None:
+        about = _about(report)
+        if about is None:
             return
-        progress = self._progress.setdefault(slug, Progress())
-        progress.unusable |= ("unusable", slug) in report.user_properties
+        progress = self._of(about["slug"])
+        progress.total = max(progress.total, about["total"])
+        progress.unusable |= about.get("unusable", False)
+        if report.failed and about.get("todo"):
+            progress.todos.add(about["todo"])
         if report.when == "call" or not report.passed:
             progress.outcomes[report.nodeid] = report.outcome
 
+    def _of(self, slug: str) -> Progress:
+        if slug not in self._progress:
+            chosen = any("::" in arg and f"{slug}/" in arg for arg in self._config.args)
+            whole = not chosen and not getattr(self._config.option, "lf", False)
+            self._progress[slug] = Progress(curriculum.kata(slug), whole=whole)
+        return self._progress[slug]
+
+    def _map(self, terminal: pytest.TerminalReporter) -> Map:
+        for slug, total in self._totals.items():  # also those that -x kept from running
+            self._of(slug).total = total
+        return Map(terminal, [self._progress[slug] for slug in sorted(self._progress)])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Choose the failures to show: those of the first unfinished kata, each cause once."""
+        terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is None or self._wants_pytests_own_words():
+            return
+        upcoming = self._map(terminal).next_unfinished
+        slug = upcoming.kata.slug if upcoming else ""
+        said: set[str] = set()
+        for category in ("failed", "error"):
+            shown: list[Any] = []
+            later: list[Any] = []
+            for report in terminal.stats.get(category, []):
+                about = _about(report) or {"slug": slug}
+                again = about.get("unusable") and str(report.longrepr).partition("\n\n")[2] in said
+                (later if about["slug"] != slug or again else shown).append(report)
+                said.add(str(report.longrepr).partition("\n\n")[2])
+            _keep(terminal, category, shown, later)
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print a line for each kata."""
+        """Print what was asked for by an option, and the map."""
+        chart = self._map(terminalreporter)
         if not self._progress:
             return
-        terminalreporter.section("katas", "-")
-        width = max(map(len, self._progress))
-        for slug, progress in sorted(self._progress.items()):
-            counted = f"{progress.passed:2} of {len(progress.outcomes):2}"
-            done = progress.passed == len(progress.outcomes)
-            terminalreporter.write_line(
-                f"{slug:{width}}  {counted}  {self._state(slug, progress)}",
-                green=done,
-                yellow=not done,
-            )
+        terminalreporter.ensure_newline()
+        if grade := self._config.option.hint:
+            self._hint(terminalreporter, chart.next_unfinished, int(grade))
+        if wish := self._config.option.diff:
+            for progress in self._progress.values():
+                _diff(terminalreporter, progress, anyway=wish == "anyway")
+        chart.draw()
 
-    def _state(self, slug: str, progress: Progress) -> str:
-        if progress.passed == len(progress.outcomes):
-            return "done"
-        if lacking := curriculum.kata(slug).lacks:
-            return f"needs {lacking}"
-        if progress.unusable:
-            return "the file cannot be used as it is: see above"
-        answer = answers.tree() / slug / "tasks.py"
-        if answer.is_file() and (gaps := answers.open_todos(answer)):
-            numbers = ", ".join(f"TODO {number}" for number in gaps)
-            return f"not done yet: {numbers} in {answers.shown(answer)}"
-        failed = len(progress.outcomes) - progress.passed
-        return f"{failed} to go: see above" if failed > 1 else "one to go: see above"
+    def _hint(
+        self, terminal: pytest.TerminalReporter, upcoming: Progress | None, grade: int
+    ) -> None:
+        terminal.section("hint", "-")
+        if upcoming is None:
+            terminal.write_line("No test fails, so there is nothing to give a hint for.")
+        elif upcoming.todo is None:
+            terminal.write_line(
+                "First mend what is said above. Then there is a hint for each TODO."
+            )
+        else:
+            terminal.write_line(
+                plain(hints.hint(upcoming.kata, upcoming.todo, grade), terminal._tw._file)
+            )
+            if grade < len(hints.GRADES):
+                folder = answers.shown(upcoming.kata.folder)
+                terminal.write_line("")
+                terminal.write_line(f"More: {command('pytest', folder, f'--hint={grade + 1}')}")
+
+
+def _about(report: Any) -> dict[str, Any] | None:
+    """What `pytest_runtest_makereport` noted about the kata of a test."""
+    properties = dict(getattr(report, "user_properties", ()))
+    about = properties.get("kata")
+    return about if isinstance(about, dict) else None
+
+
+def _keep(terminal: Any, category: str, shown: list[Any], later: list[Any]) -> None:
+    """Let the terminal show these reports, in the stream's letters, and only count those."""
+    for report in shown:
+        if isinstance(report.longrepr, str):
+            report.longrepr = plain(report.longrepr, terminal._tw._file)
+        report.__dict__.pop("node", None)  # pytest-xdist would print which process it was
+    if category in terminal.stats:
+        terminal.stats[category] = shown
+        if not shown:
+            del terminal.stats[category]
+    if later:
+        terminal.stats.setdefault(LATER, []).extend(later)
+
+
+def _printed(report: pytest.TestReport) -> Any:
+    """What the learner's code printed, cut if it is long."""
+    for title, text in report.sections:
+        text = HANG_GUARDS_STACKS.sub("", text)
+        if not title.startswith("Captured stdout") or not text:
+            continue
+        lines = text.splitlines()
+        cut = [
+            line if len(line) <= WIDEST else line[:WIDEST] + "…" for line in lines[:MOST_PRINTED]
+        ]
+        if len(lines) > MOST_PRINTED:
+            cut.append(f"… {len(lines) - MOST_PRINTED:,} more lines …")
+        yield title, "\n".join(cut) + "\n"
+
+
+def _diff(terminal: pytest.TerminalReporter, progress: Progress, anyway: bool) -> None:
+    kata = progress.kata
+    terminal.section(f"diff of {kata.slug}", "-")
+    if answers.tree() == curriculum.ROOT / "solutions":
+        terminal.write_line("This run graded the reference itself: there is nothing to compare.")
+        return
+    if not (progress.done or anyway):
+        again = command("pytest", answers.shown(kata.folder), "--diff=anyway")
+        terminal.write_line("It is not done yet, so the reference is not shown. To see it all the")
+        terminal.write_line(f"same: {again}")
+        return
+    lines = difference(kata)
+    if not lines:
+        terminal.write_line("Your file is the same as the reference.")
+    for line in lines:
+        markup = {"green": line.startswith("+"), "red": line.startswith("-")}
+        terminal.write_line(plain(line, terminal._tw._file), **markup)

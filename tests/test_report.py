@@ -19,31 +19,19 @@ def double(x):
 )
 GAP = STUB.splitlines().index('    raise NotImplementedError("TODO 2: double it")') + 1
 TESTS = '''
+    import pytest
+
+    @pytest.mark.todo(1)
     def test_add(kata, eager):
         """`add` adds up."""
         assert kata.add.delay(1, 2).get() == 3
 
+    @pytest.mark.todo(2)
     def test_double(kata, eager):
         """`double` gives
         twice the number."""
         assert kata.double(4) == 8
 '''
-
-
-def test_a_line_for_each_kata(workshop: Workshop) -> None:
-    """At the end stands a line for each kata: it is done, or what is still to do."""
-    workshop.kata(TESTS, STUB)
-    workshop.kata("def test_it(kata, eager): assert kata.add(1, 1) == 3", slug="97_wrong")
-    workshop.other_kata()
-    result = workshop.run()
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.assert_outcomes(passed=2, failed=2)
-    start = next(n for n, line in enumerate(result.outlines) if "- katas -" in line)
-    assert result.outlines[start + 1 : start + 4] == [
-        "97_wrong    0 of  1  one to go: see above",
-        "98_other    1 of  1  done",
-        "99_sample   1 of  2  not done yet: TODO 2 in katas/99_sample/tasks.py",
-    ]
 
 
 def test_a_gap_is_not_a_crash(workshop: Workshop) -> None:
@@ -65,6 +53,7 @@ def test_a_failure_is_explained(workshop: Workshop) -> None:
         '''
         import pytest
 
+        @pytest.mark.todo(2)
         def test_it(kata, celery_worker, settle):
             """The worker divides."""
             print("printed by the test")
@@ -84,15 +73,16 @@ def test_a_failure_is_explained(workshop: Workshop) -> None:
             "",
             f"    katas/99_sample/tasks.py, line {GAP + 5}:",
             "        return x / y",
-            "    katas/99_sample/test_sample.py, line 9:",
+            "    katas/99_sample/test_sample.py, line 10:",
             "        kata.divide(4, 0)",
             "",
             "What Celery did:",
-            "     * ms  caller  sent       tasks.divide(1, 1)  to queue 'celery'",
-            "     * ms  worker  started    tasks.divide(1, 1)",
-            "     * ms  worker  succeeded  tasks.divide",
+            "         ms  caller     worker",
+            "          0  sent       |          tasks.divide(1, 1) to queue 'celery'",
+            "    *  |          started    tasks.divide(1, 1)",
+            "    *  |          succeeded  tasks.divide",
             "",
-            f"Still to do in katas/99_sample/tasks.py: TODO 2 (line {GAP}).",
+            f"This is TODO 2: katas/99_sample/tasks.py, line {GAP}. A hint: pytest *",
             "*- Captured stdout call -*",
             "printed by the test",
         ],
@@ -110,7 +100,7 @@ def test_pytests_own_words(workshop: Workshop, option: str) -> None:
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["E   *NotImplementedError: TODO 2: double it"])
     result.stdout.no_fnmatch_line("*Not done yet: TODO 2*")
-    result.stdout.fnmatch_lines(["99_sample * 1 of  2  not done yet: TODO 2 in *"])
+    result.stdout.fnmatch_lines(["*99_sample * 1 of  2  TODO 2"])
 
 
 def test_side_by_side(workshop: Workshop) -> None:
@@ -124,8 +114,8 @@ def test_side_by_side(workshop: Workshop) -> None:
         [
             "`double` gives twice the number.",
             f"    Not done yet: TODO 2, in katas/99_sample/tasks.py, line {GAP}.",
-            "98_other * 1 of  1  done",
-            "99_sample * 1 of  2  not done yet: TODO 2 in katas/99_sample/tasks.py",
+            "*98_other * 1 of  1  done",
+            "*99_sample * 1 of  2  TODO 2",
         ]
     )
 
@@ -138,7 +128,7 @@ def test_all_is_done(workshop: Workshop) -> None:
     for options in ([], ["-n", "2"]):
         result = workshop.run(*options)
         assert result.ret == pytest.ExitCode.OK
-        result.stdout.fnmatch_lines(["99_sample * 2 of  2  done"])
+        result.stdout.fnmatch_lines(["*99_sample * 2 of  2  done"])
 
 
 def test_an_error_outside_the_test_counts(workshop: Workshop) -> None:
@@ -157,13 +147,13 @@ def test_an_error_outside_the_test_counts(workshop: Workshop) -> None:
     workshop.kata("def test_it(kata, eager): pass")
     result = workshop.run()
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["*OSError: the disk is full", "99_sample * 0 of  1  one to go: *"])
+    result.stdout.fnmatch_lines(["*OSError: the disk is full", "*99_sample * 0 of  1  1 to go"])
 
 
 def test_our_own_defect_hides_nothing(workshop: Workshop) -> None:
     """If the explanation itself fails, the learner still reads what pytest has to say."""
     with (workshop.folder / "conftest.py").open("a") as conftest:
-        conftest.write("\nimport dojo.report\n\ndojo.report.explain = lambda *_: 1 / 0\n")
+        conftest.write("\nimport dojo.report\n\ndojo.report.explain = lambda *_, **__: 1 / 0\n")
     workshop.kata(TESTS, STUB)
     workshop.other_kata()
     result = workshop.run()
@@ -172,7 +162,7 @@ def test_our_own_defect_hides_nothing(workshop: Workshop) -> None:
         [
             "E   *NotImplementedError: TODO 2: double it",
             "The dojo could not explain this: ZeroDivisionError: division by zero",
-            "99_sample * 1 of  2  not done yet: TODO 2 in *",
+            "*99_sample * 1 of  2  TODO 2",
         ]
     )
 
@@ -195,3 +185,125 @@ def test_an_endless_loop(workshop: Workshop) -> None:
         ["*the test did not come to an end.", "        while True: pass", "turn"]
     )
     result.stdout.no_fnmatch_line("*dojo/*")
+
+
+def test_which_todo(workshop: Workshop) -> None:
+    """A failure names the TODO that the test is about, or an earlier one that is still open."""
+    workshop.kata(
+        """
+        import pytest
+
+        @pytest.mark.todo(1)
+        def test_earlier(kata, eager):
+            assert kata.add(1, 1) == 3
+
+        @pytest.mark.todo(3)
+        def test_later(kata, eager):
+            assert kata.add(1, 1) == 4
+        """,
+        STUB,
+    )
+    result = workshop.run("-p", "no:randomly")
+    result.stdout.fnmatch_lines(
+        [
+            "This is TODO 1: katas/99_sample/tasks.py. A hint: *",
+            f"This is TODO 2: katas/99_sample/tasks.py, line {GAP}. A hint: *",
+        ]
+    )
+
+
+def test_nothing_is_said_where_nothing_is_due(workshop: Workshop) -> None:
+    """That Celery did nothing is told only by a test that looks at what it did."""
+    workshop.kata(
+        """
+        def test_sums(kata, eager):
+            assert kata.add(1, 1) == 3
+
+        def test_messages(kata, timeline):
+            assert timeline.sent()
+        """
+    )
+    result = workshop.run("-p", "no:randomly", "-k", "sums")
+    result.stdout.no_fnmatch_line("*What Celery did*")
+    result = workshop.run("-p", "no:randomly", "-k", "messages")
+    result.stdout.fnmatch_lines(["What Celery did:", "    nothing: no message was sent *"])
+
+
+def test_lanes(workshop: Workshop) -> None:
+    """The drawing has a lane for each worker; it tells who sent a message, and the retries."""
+    workshop.kata(
+        """
+        def test_it(kata, start_worker, skip_countdowns, settle):
+            start_worker(queues="celery")
+            start_worker(queues="mail")
+            kata.again.delay()
+            settle()
+            assert False
+        """,
+        TASKS
+        + """
+@app.task(bind=True)
+def again(self):
+    if not self.request.retries:
+        raise self.retry(countdown=7)
+    add.apply_async((1, 2), queue="mail")
+""",
+    )
+    result = workshop.run()
+    result.stdout.fnmatch_lines(
+        [
+            "         ms  caller     worker 1   worker 2",
+            "    *  sent       |          |          tasks.again to queue 'celery'",
+            "    *  |          started    |          tasks.again",
+            "    *  |          sent       |          tasks.again to queue 'celery', due in 7 s",
+            "    *  |          retried    |          tasks.again: Retry in 7s",
+            "    *  |          started    |          tasks.again (retry 1)",
+            "    *  |          sent       |          tasks.add(1, 2) to *'mail', by tasks.again",
+            "    *  |          |          started    tasks.add(1, 2)",
+        ]
+    )
+
+
+def test_a_long_timeline_is_cut(workshop: Workshop) -> None:
+    """A failure has at most 25 lines or so, whatever happened."""
+    workshop.kata(
+        """
+        import pytest
+
+        @pytest.mark.todo(1)
+        def test_it(kata, celery_worker, settle):
+            for n in range(50):
+                kata.add.delay(n, n)
+            settle()
+            assert [1, 2] == list(range(1000))
+        """
+    )
+    result = workshop.run()
+    result.stdout.fnmatch_lines(["* … 140 more …"])
+    start, end = (
+        next(n for n, line in enumerate(result.outlines) if text in line)
+        for text in ("___ test_it ___", "- katas -")
+    )
+    assert end - start <= 27
+
+
+@pytest.mark.parametrize(
+    ("tasks", "says"),
+    [
+        (
+            "import celery\n\ndef begin():\n    return add.s(1, 2)",
+            "a signature that nobody has sent",
+        ),
+        (
+            "import celery\n\ndef begin():\n    return celery.chain(add(1, 2), add.s(3)).delay()",
+            "Are all of them signatures",
+        ),
+    ],
+    ids=["not sent", "not a signature"],
+)
+def test_what_is_no_signature(workshop: Workshop, tasks: str, says: str) -> None:
+    """A signature that was not sent, or a number in its place, is told in our words."""
+    workshop.kata("def test_it(kata, celery_worker): kata.begin().get()", TASKS + "\n\n" + tasks)
+    result = workshop.run()
+    result.assert_outcomes(failed=1)
+    assert says in " ".join(result.stdout.str().split())

@@ -14,6 +14,7 @@ def some_size():
     return random.randint(1, 60), random.randint(1, 60)
 
 
+@pytest.mark.todo(1)
 def test_price_is_a_task_with_a_name(kata):
     """`price` is a task of `app`, registered under the name `tasks.price`."""
     ours = sorted(name for name in kata.app.tasks if not name.startswith("celery."))
@@ -23,6 +24,7 @@ def test_price_is_a_task_with_a_name(kata):
     )
 
 
+@pytest.mark.todo(1)
 def test_price_can_still_be_called(kata, timeline):
     """A direct call of `price` works like any function. It sends no message."""
     width, height = some_size()
@@ -32,6 +34,7 @@ def test_price_can_still_be_called(kata, timeline):
     assert not timeline.sent(), "The direct call of `price` sent a message."
 
 
+@pytest.mark.todo(2)
 def test_quote_does_not_wait(kata, timeline, queue_size):
     """`quote` leaves one message in the queue and returns an AsyncResult at once."""
     width, height = some_size()
@@ -48,6 +51,7 @@ def test_quote_does_not_wait(kata, timeline, queue_size):
     assert timeline.sent("tasks.price"), "The message in the queue is not for `tasks.price`."
 
 
+@pytest.mark.todo(2)
 def test_a_worker_computes_the_price(kata, celery_worker, timeline):
     """The price comes from a worker, not from the caller."""
     width, height = some_size()
@@ -59,6 +63,7 @@ def test_a_worker_computes_the_price(kata, celery_worker, timeline):
     assert [e.id for e in by_worker] == [result.id], "No worker ran `price` for this quote."
 
 
+@pytest.mark.todo(2)
 def test_every_way_to_pass_arguments(kata, celery_worker):
     """Positional arguments, keyword arguments and the default all reach the worker."""
     width, height = some_size()
@@ -71,6 +76,7 @@ def test_every_way_to_pass_arguments(kata, celery_worker):
     assert kata.price.delay(width, height).get() == cents(width, height)
 
 
+@pytest.mark.todo(2)
 def test_a_wrong_call_fails_at_once(kata, timeline):
     """A call with missing or surplus arguments is a TypeError for the caller. Nothing is sent."""
     assert hasattr(kata.price, "delay"), "`price` is not a task yet."
@@ -82,6 +88,7 @@ def test_a_wrong_call_fails_at_once(kata, timeline):
     assert not timeline.sent(), "A wrong call sent a message all the same."
 
 
+@pytest.mark.todo(3)
 @pytest.mark.worker(concurrency=2)
 def test_quote_all_keeps_the_order(kata, celery_worker, timeline, hold):
     """`quote_all` returns the prices in the order of the sizes, whichever is ready first."""
@@ -93,6 +100,7 @@ def test_quote_all_keeps_the_order(kata, celery_worker, timeline, hold):
     assert kata.quote_all([]) == []
 
 
+@pytest.mark.todo(3)
 def test_quote_all_sends_everything_first(kata, celery_worker, timeline):
     """`quote_all` has sent every size before it reads the first answer."""
     sizes = [some_size() for _ in range(6)]

@@ -16,6 +16,7 @@ def prepared(photo_id, width):
     return f"photo-{photo_id}-{width}px-proof.jpg"
 
 
+@pytest.mark.todo(1)
 def test_prepare_runs_the_three_steps(kata, celery_worker):
     """The result of `prepare` is the path that fetch, resize and stamp make together."""
     photo_id, width = some_photo()
@@ -28,6 +29,7 @@ def test_prepare_runs_the_three_steps(kata, celery_worker):
     assert result.get() == prepared(photo_id, width)
 
 
+@pytest.mark.todo(1)
 def test_prepare_does_not_wait(kata, timeline):
     """`prepare` sends the first step and returns at once. The workers send the rest."""
     kata.prepare(*some_photo())
@@ -37,6 +39,7 @@ def test_prepare_does_not_wait(kata, timeline):
     assert sent == ["tasks.fetch"], f"`prepare` sent {sent}. It must send only `tasks.fetch`."
 
 
+@pytest.mark.todo(1)
 def test_each_step_follows_the_one_before(kata, celery_worker, timeline):
     """Each step is a task of its own. Its parent is the step before it."""
     result = kata.prepare(*some_photo())
@@ -50,6 +53,7 @@ def test_each_step_follows_the_one_before(kata, celery_worker, timeline):
     assert result.id == stamp.id, "`prepare` did not return the result of the last step."
 
 
+@pytest.mark.todo(1)
 def test_a_failing_step_stops_the_rest(kata, celery_worker, timeline, settle):
     """When a step fails, the later steps never start, and the caller gets the error."""
     _, width = some_photo()
@@ -63,6 +67,7 @@ def test_a_failing_step_stops_the_rest(kata, celery_worker, timeline, settle):
     assert ran == ["tasks.fetch"], f"`fetch` failed, and still the worker ran {ran}."
 
 
+@pytest.mark.todo(2)
 def test_prepare_all_sends_everything_at_once(kata, timeline):
     """`prepare_all` sends the first step of every photo and returns one GroupResult at once."""
     photo_ids = random.sample(range(1, 9999), 4)
@@ -79,6 +84,7 @@ def test_prepare_all_sends_everything_at_once(kata, timeline):
     )
 
 
+@pytest.mark.todo(2)
 @pytest.mark.worker(concurrency=2)
 def test_prepare_all_keeps_the_order(kata, celery_worker, timeline, hold):
     """The paths come in the order of `photo_ids`, though the photos finish in another order."""
@@ -92,6 +98,7 @@ def test_prepare_all_keeps_the_order(kata, celery_worker, timeline, hold):
     assert kata.prepare_all([], 640).get() == []
 
 
+@pytest.mark.todo(3)
 def test_announce_comes_last(kata, celery_worker, timeline):
     """`announce` runs after `stamp`. It is handed the id of the photo, and not the path."""
     photo_id, width = some_photo()
@@ -110,6 +117,7 @@ def test_announce_comes_last(kata, celery_worker, timeline):
     assert result.id == announce.id, "The result must be the one of `announce`."
 
 
+@pytest.mark.todo(3)
 def test_nobody_is_told_of_a_failed_photo(kata, celery_worker, timeline, settle):
     """When the photo cannot be prepared, `announce` does not run."""
     _, width = some_photo()
@@ -122,6 +130,7 @@ def test_nobody_is_told_of_a_failed_photo(kata, celery_worker, timeline, settle)
     assert not timeline.started("tasks.announce"), "The customer was told of a missing photo."
 
 
+@pytest.mark.todo(3)
 @pytest.mark.worker(concurrency=4)
 def test_nobody_waits_for_a_result(kata, celery_worker, timeline, settle):
     """No function and no task waits for the result of another task."""

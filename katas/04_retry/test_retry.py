@@ -12,7 +12,8 @@ DELAYS = {
 }
 MANY = 20  # time-outs: more than any task may meet, and yet an end for one that never gives up
 
-each_task = pytest.mark.parametrize("name", DELAYS)
+TASKS = [pytest.param(name, marks=pytest.mark.todo(n)) for n, name in enumerate(DELAYS, 1)]
+each_task = pytest.mark.parametrize("name", TASKS)
 
 
 def some_receipt():
@@ -219,7 +220,7 @@ def test_other_errors_are_not_retried(kata, gateway, celery_worker, skip_countdo
         )
 
 
-@pytest.mark.parametrize("name", ["refund", "capture"])
+@pytest.mark.parametrize("name", TASKS[1:])
 def test_the_retries_are_declared(kata, gateway, eager, name):
     """`refund` and `capture` have no code for their retries. The decorator declares them."""
     declared = getattr(task_of(kata, name), "autoretry_for", ())

@@ -46,6 +46,7 @@ def misrouted(timeline, expected):
     )
 
 
+@pytest.mark.todo(1)
 def test_each_task_goes_to_its_queue(kata, timeline):
     """`mail.*` goes to queue `mail`, `image.*` to `image`, and every other task to `default`."""
     kata.send_welcome.delay(f"{word()}@example.com")
@@ -58,6 +59,7 @@ def test_each_task_goes_to_its_queue(kata, timeline):
     assert not wrong, wrong
 
 
+@pytest.mark.todo(1)
 def test_later_tasks_follow_the_rule(kata, timeline):
     """A task that is added later follows the rule: its name decides, up to the first dot."""
     names = [f"image.{word()}", f"mail.{word()}", f"{word()}.{word()}"]
@@ -69,6 +71,7 @@ def test_later_tasks_follow_the_rule(kata, timeline):
     assert not wrong, wrong
 
 
+@pytest.mark.todo(1)
 def test_a_worker_on_mail_leaves_the_rest(kata, start_worker, timeline, queue_size, settle):
     """A worker on `mail` alone runs the mail, and the rest waits for a worker of its own."""
     mails, photos = random.randint(2, 4), random.randint(5, 7)
@@ -99,6 +102,7 @@ def test_a_worker_on_mail_leaves_the_rest(kata, start_worker, timeline, queue_si
     )
 
 
+@pytest.mark.todo(2)
 def test_a_misspelt_queue_raises(kata, timeline, queue_size):
     """The five queues can be named in a call. Any other name raises QueueNotFound."""
     for queue in QUEUES:
@@ -117,6 +121,7 @@ def test_a_misspelt_queue_raises(kata, timeline, queue_size):
     assert len(timeline.sent()) == len(QUEUES), f"Called {call}. It raised, but it sent, too."
 
 
+@pytest.mark.todo(2)
 def test_a_worker_reads_all_five_queues(kata, workers, timeline, settle):
     """`celery -A tasks worker`, without -Q, reads all five queues."""
     workers()
@@ -133,6 +138,7 @@ def test_a_worker_reads_all_five_queues(kata, workers, timeline, settle):
     )
 
 
+@pytest.mark.todo(3)
 def test_render_names_the_queue_of_one_call(kata, timeline):
     """`render` sends to `express` if asked to, and every other call keeps its route."""
     photos = random.sample(range(1, 10_000), 4)
@@ -155,6 +161,7 @@ def test_render_names_the_queue_of_one_call(kata, timeline):
     assert result.id == timeline.sent()[0].id, "`render` did not return the task's own result."
 
 
+@pytest.mark.todo(3)
 def test_express_overtakes(kata, start_worker, timeline, queue_size, settle):
     """A worker on `express` alone renders the express photo, and the other photos wait."""
     photos = random.sample(range(1, 10_000), 5)
@@ -173,6 +180,7 @@ def test_express_overtakes(kata, start_worker, timeline, queue_size, settle):
     )
 
 
+@pytest.mark.todo(4)
 def test_wholesale_photos_have_a_queue(kata, timeline):
     """`image.*` with customer="wholesale" goes to `wholesale`; the rest keeps its route."""
     new_task = f"image.{word()}"

@@ -75,6 +75,7 @@ def check_next_run(kata, name, now, expected):
     )
 
 
+@pytest.mark.todo(1)
 def test_a_heartbeat_every_30_seconds(kata, beat):
     """Beat sends `heartbeat` 2,880 times a day, 30 seconds apart."""
     times = sent_by(kata, beat, "heartbeat", some_day(6), days=1)
@@ -86,6 +87,7 @@ def test_a_heartbeat_every_30_seconds(kata, beat):
     )
 
 
+@pytest.mark.todo(1)
 def test_a_late_heartbeat_is_not_run(kata, beat, start_worker, timeline, settle):
     """A heartbeat that waited for 30 seconds ends as REVOKED. A fresh one is run."""
     check_task(kata, "heartbeat")
@@ -106,6 +108,7 @@ def test_a_late_heartbeat_is_not_run(kata, beat, start_worker, timeline, settle)
     )
 
 
+@pytest.mark.todo(2)
 @pytest.mark.parametrize("month", [1, 7], ids=["winter", "summer"])
 def test_a_report_every_night(kata, beat, month):
     """Beat sends `daily_report` once a night, at 02:00 in Amsterdam, summer and winter."""
@@ -117,6 +120,7 @@ def test_a_report_every_night(kata, beat, month):
     check_times(times, nights, "three days")
 
 
+@pytest.mark.todo(2)
 @pytest.mark.parametrize(
     "day", [datetime(2026, 3, 29), datetime(2026, 10, 25)], ids=["forward", "back"]
 )
@@ -130,6 +134,7 @@ def test_one_report_when_the_clock_changes(kata, beat, day):
     check_times(times, nights, "two days")
 
 
+@pytest.mark.todo(3)
 def test_a_stocktake_every_monday(kata, beat):
     """Beat sends `weekly_stocktake` on Mondays at 06:30 in Amsterdam."""
     start = some_day(random.choice([1, 6]))
@@ -141,6 +146,7 @@ def test_a_stocktake_every_monday(kata, beat):
     check_times(times, mondays, "two weeks")
 
 
+@pytest.mark.todo(3)
 def test_a_worker_can_run_every_entry(kata, beat, celery_worker, timeline, settle):
     """What beat sends is a task of `app`, with the arguments that it needs."""
     for name in TODOS:
@@ -158,6 +164,7 @@ def test_a_worker_can_run_every_entry(kata, beat, celery_worker, timeline, settl
     assert len(ran) == len(TODOS), f"Three entries made {len(ran)} runs: {ran}."
 
 
+@pytest.mark.todo(4)
 def test_next_run_of_any_entry(kata, beat):
     """`next_run` tells when any entry runs next, whatever the time zone of `now`."""
     day = some_day(random.choice([1, 6]))
@@ -198,6 +205,7 @@ if celery.VERSION >= (5, 5):  # Celery itself is an hour off before that
     ]
 
 
+@pytest.mark.todo(4)
 def test_next_run_when_the_clock_changes(kata, beat):
     """`next_run` is right to the hour in the nights in which the clock changes."""
     for name, now, expected in CLOCK_CHANGES:
@@ -207,6 +215,7 @@ def test_next_run_when_the_clock_changes(kata, beat):
             check_next_run(kata, name, utc_now.astimezone(zone), utc_expected.astimezone(AMSTERDAM))
 
 
+@pytest.mark.todo(4)
 def test_next_run_changes_nothing(kata, beat, timeline):
     """`next_run` only looks: afterwards beat goes on as before."""
     entry_of(kata, "daily_report")

@@ -35,6 +35,7 @@ def page_of(kata, task_id):
     return page
 
 
+@pytest.mark.todo(1)
 @pytest.mark.parametrize("count", [5, 0])
 def test_a_worker_renders_the_album(send, celery_worker, looks, count):
     """`render_album` is a task; its result is the list of the paths. An album may be empty."""
@@ -52,6 +53,7 @@ def test_a_worker_renders_the_album(send, celery_worker, looks, count):
     )
 
 
+@pytest.mark.todo(1)
 def test_progress_after_each_photo(send, celery_worker, studio):
     """The state is STARTED during the first photo; after each photo it is PROGRESS."""
     for photo_ids in some_album(3), some_album(4):
@@ -77,6 +79,7 @@ def test_progress_after_each_photo(send, celery_worker, studio):
             )
 
 
+@pytest.mark.todo(1)
 def test_a_bad_photo_fails_the_album(send, celery_worker, looks, timeline, settle):
     """When a photo is bad, the task fails, and `get` raises the error of `render_photo`."""
     good, bad = some_album(2)
@@ -96,6 +99,7 @@ def test_a_bad_photo_fails_the_album(send, celery_worker, looks, timeline, settl
     )
 
 
+@pytest.mark.todo(2)
 @pytest.mark.parametrize("count", [5, 1, 0])
 def test_status_goes_with_the_album(kata, send, start_worker, studio, count):
     """`status` tells state and percentage from PENDING to SUCCESS, and then the paths."""
@@ -121,6 +125,7 @@ def test_status_goes_with_the_album(kata, send, start_worker, studio, count):
     assert not early, f"A `result` is only there at the end. `status` said {early[0]}."
 
 
+@pytest.mark.todo(2)
 def test_status_tells_the_error(kata, send, celery_worker, settle):
     """When an album has failed, `status` has the text of the error, and no percentage."""
     good, bad = some_album(2)
@@ -144,6 +149,7 @@ FAILED = ("FAILURE", ValueError("photo -2 is damaged"), None)
 DONE = ("SUCCESS", ["photo-1.jpg", "photo-2.jpg"], 100)
 
 
+@pytest.mark.todo(2)
 @pytest.mark.parametrize(
     "story",
     [
@@ -190,6 +196,7 @@ def test_status_never_raises(kata, looks, story):
         assert str(FAILED[1]) in str(page.get("error")), f"`status` said {page}: no such error."
 
 
+@pytest.mark.todo(3)
 @pytest.mark.parametrize("count", [6, 1])
 def test_follow_tells_each_change(celery_worker, followed, count):
     """`follow` calls `on_percent` for each change, once, up to 100, and returns the paths."""
@@ -205,6 +212,7 @@ def test_follow_tells_each_change(celery_worker, followed, count):
     )
 
 
+@pytest.mark.todo(3)
 @pytest.mark.parametrize("moment", ["after the first look", "before the first look"])
 @pytest.mark.parametrize("last", ["good", "bad"])
 def test_follow_ends_as_the_album_ends(
@@ -247,6 +255,7 @@ def test_follow_ends_as_the_album_ends(
         )
 
 
+@pytest.mark.todo(3)
 def test_follow_does_not_hammer(celery_worker, followed, looks):
     """`follow` looks at the back end at most once in INTERVAL seconds."""
     followed(some_album(3))

@@ -77,6 +77,7 @@ def message_id_elsewhere(kata, order_id, to):
     return printed.splitlines()[-1]
 
 
+@pytest.mark.todo(1)
 def test_the_receipt(kata):
     """`build_receipt` makes an EmailMessage from SENDER to the customer that names the order."""
     order_id, to = some_order(), some_address()
@@ -95,6 +96,7 @@ def test_the_receipt(kata):
     assert str(order_id) in message.get_content(), "The body does not name the order."
 
 
+@pytest.mark.todo(1)
 def test_an_order_has_one_message_id(kata):
     """The Message-ID depends on the order alone: not on chance, time or process."""
     order_id, to = some_order(), some_address()
@@ -117,6 +119,7 @@ def test_an_order_has_one_message_id(kata):
     assert len(ids) == 119, f"119 orders got {len(ids)} different Message-IDs."
 
 
+@pytest.mark.todo(1)
 @pytest.mark.parametrize("end", ["\nBcc: all@mail.example", "\r\n\r\nBuy now", "\n"])
 def test_a_newline_in_an_address_is_refused(kata, end):
     """A newline in the address would begin a new header: `build_receipt` raises ValueError."""
@@ -130,6 +133,7 @@ def test_a_newline_in_an_address_is_refused(kata, end):
     )
 
 
+@pytest.mark.todo(2)
 def test_the_receipt_arrives(kata, mailbox, celery_worker, timeline, settle):
     """`send_receipt` runs on queue `mail`, and the mail server gets one message."""
     order_id, to = some_order(), some_address()
@@ -156,6 +160,7 @@ def test_the_receipt_arrives(kata, mailbox, celery_worker, timeline, settle):
         )
 
 
+@pytest.mark.todo(2)
 @pytest.mark.parametrize("trouble", ["down", "silent", "lost answer"])
 def test_no_answer_is_tried_again(
     kata, mailbox, celery_worker, timeline, settle, monkeypatch, trouble
@@ -196,6 +201,7 @@ def test_no_answer_is_tried_again(
     )
 
 
+@pytest.mark.todo(2)
 @pytest.mark.parametrize("step", ["greeting", "MAIL", "RCPT", "DATA"])
 def test_4xx_is_tried_again(kata, mailbox, celery_worker, timeline, settle, step):
     """After an answer 4xx the task is retried, each time later, until the server takes it."""
@@ -215,6 +221,7 @@ def test_4xx_is_tried_again(kata, mailbox, celery_worker, timeline, settle, step
     assert len(mailbox.deliveries) == 1, f"The server took {len(mailbox.deliveries)} messages."
 
 
+@pytest.mark.todo(2)
 @pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
 def test_5xx_is_final(kata, mailbox, celery_worker, timeline, settle, step):
     """After an answer 5xx the task fails at once, with `NotSent`. A bad address fails, too."""
@@ -235,6 +242,7 @@ def test_5xx_is_final(kata, mailbox, celery_worker, timeline, settle, step):
     assert not retried, f"An address with a newline was tried again: {retried[0].error}."
 
 
+@pytest.mark.todo(2)
 def test_it_gives_up_in_the_end(kata, mailbox, celery_worker, timeline, settle):
     """After five retries the task fails, with `NotSent` and the last answer."""
     order_id, code = some_order(), random.randint(421, 459)
@@ -248,6 +256,7 @@ def test_it_gives_up_in_the_end(kata, mailbox, celery_worker, timeline, settle):
     check_not_sent(kata, result, order_id, code)
 
 
+@pytest.mark.todo(3)
 @pytest.mark.parametrize("outcome", ["sent", "retried", "refused", "given up"])
 def test_nobody_reads_the_address(kata, mailbox, traces, celery_worker, timeline, settle, outcome):
     """After `queue_receipt` no message header, log line or event names the address."""
