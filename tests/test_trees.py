@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from dojo import answers
 from dojo.curriculum import ROOT, Kata, katas
+from dojo.hints import hints
 
 SLUGS = {kata.slug for kata in katas()}
 
@@ -29,6 +33,26 @@ def test_the_map_knows_a_kata(kata: Kata) -> None:
     assert kata.part
     assert kata.title != kata.slug
     assert kata.job
+
+
+@pytest.mark.parametrize("kata", katas(), ids=lambda kata: kata.slug)
+def test_nothing_is_left_to_fill_in(kata: Kata) -> None:
+    """What `python -m dojo new` leaves to the author has been written."""
+    folders = (kata.folder, ROOT / "solutions" / kata.slug)
+    files = [file for folder in folders for file in folder.glob("*.*")]
+    files.append(ROOT / "proofs" / f"{kata.slug}.toml")
+    assert [file.name for file in files if "FILL IN" in file.read_text(encoding="utf-8")] == []
+
+
+@pytest.mark.parametrize("kata", katas(), ids=lambda kata: kata.slug)
+def test_every_todo_has_its_hints(kata: Kata) -> None:
+    """There are three hints for each TODO of the stub, and each is the hint of some test."""
+    todos = set(answers.todo_lines(kata.stub))
+    assert todos
+    assert set(hints(kata)) == {(todo, grade) for todo in todos for grade in (1, 2, 3)}
+    tests = (kata.folder / f"test_{kata.slug[3:]}.py").read_text(encoding="utf-8")
+    marked = set(map(int, re.findall(r"mark\.todo\((\d)\)", tests)))
+    assert marked <= todos
 
 
 @pytest.mark.parametrize("tree", ["katas", "solutions"])

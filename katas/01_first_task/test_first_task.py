@@ -78,7 +78,7 @@ def test_every_way_to_pass_arguments(kata, celery_worker):
 
 @pytest.mark.todo(2)
 def test_a_wrong_call_fails_at_once(kata, timeline):
-    """A call with missing or surplus arguments is a TypeError for the caller. Nothing is sent."""
+    """A call with too few or too many arguments is a TypeError for the caller. Nothing is sent."""
     assert hasattr(kata.price, "delay"), "`price` is not a task yet."
     for wrong in [(), (10,), (10, 15, 1, "glossy")]:
         with pytest.raises(TypeError):

@@ -110,7 +110,8 @@ def test_announce_comes_last(kata, celery_worker, timeline):
     )
     assert result.get() == f"photo {photo_id} is ready"
     ran = [e.task for e in timeline.started()]
-    assert ran == [*STEPS, "tasks.announce"], f"The worker ran {ran}."
+    expected = [*STEPS, "tasks.announce"]
+    assert ran == expected, f"The worker ran {ran}. It must run {expected}."
     *_, stamp, announce = timeline.started()
     assert announce.args == (photo_id,), f"`announce` ran as {announce.call}."
     assert announce.parent_id == stamp.id, "The parent of `announce` is not `stamp`."
@@ -140,5 +141,6 @@ def test_nobody_waits_for_a_result(kata, celery_worker, timeline, settle):
     settle()
 
     ran = sorted(e.task for e in timeline.succeeded())
-    assert ran == sorted([*STEPS * 4, "tasks.announce"]), f"The worker ran {ran}."
+    expected = sorted([*STEPS * 4, "tasks.announce"])
+    assert ran == expected, f"The worker ran {ran}. It must run {expected}."
     assert not timeline.reads(), "Somebody waited for a result. A chain needs nobody to wait."

@@ -18,8 +18,8 @@ def price(width_cm, height_cm, copies=1):
 
 def quote(width_cm, height_cm, copies=1):
     """Hand `price` to a worker. Return an AsyncResult at once, without waiting."""
-    # delay() only writes a message. The AsyncResult is a claim ticket: with its id the
-    # caller can ask for the answer later, or never.
+    # delay() only writes a message. The AsyncResult knows the id of the task: with
+    # it the caller can ask for the answer later, or never.
     return price.delay(width_cm, height_cm, copies=copies)
 
 

@@ -53,7 +53,7 @@ app.conf.task_default_queue = "default"
 # creates by itself. The default queue must be in the list like any other.
 QUEUES = ("mail", "image", "default", "express", "wholesale")
 app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
-# Celery would create a misspelt queue, too, and no worker would ever read it.
+# Celery would create a mistyped queue, too, and no worker would ever read it.
 app.conf.task_create_missing_queues = False
 
 

@@ -1,0 +1,158 @@
+"""What is measured: the programs, and the rows that are worked out of their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+from benchmarks.budgets import Row
+from benchmarks.processes import Program, Run
+
+SOLUTIONS = {"SOLUTIONS": "1"}
+TIMED = ("-p", "benchmarks.timing")
+
+# Tests that ask for `kata` and `celery_worker`, and nothing else that is the dojo's.
+WITH_A_WORKER = (
+    "katas/01_first_task/test_first_task.py::test_every_way_to_pass_arguments",
+    "katas/02_chain_and_group/test_chain_and_group.py::test_prepare_runs_the_three_steps",
+)
+# Tests that ask for `eager`.
+EAGER = tuple(
+    f"katas/04_retry/test_retry.py::{name}"
+    for name in (
+        "test_it_returns_the_answer_of_the_gateway",
+        "test_a_direct_call_raises",
+        "test_the_retries_are_declared",
+    )
+)
+
+#: What a run with an eager app cannot do without …
+EAGER_NEEDS = (
+    "celery.contrib.pytest",
+    "celery.app.amqp",
+    "celery.app.base",
+    "celery.app.builtins",
+    "celery.app.trace",
+    "celery.backends.cache",
+    "celery.result",
+)
+#: … and what a worker and a Redis in the same process need beside it.
+WORKER_NEEDS = (
+    "celery.backends.redis",
+    "celery.concurrency.solo",
+    "celery.concurrency.thread",
+    "celery.contrib.testing.worker",
+    "celery.worker.consumer",
+    "celery.worker.worker",
+    "fakeredis",
+    "kombu.transport.redis",
+)
+
+
+def plugins() -> list[str]:
+    """The installed plugins, which pytest imports by itself; pytest-celery's is switched off."""
+    found = entry_points(group="pytest11")
+    return sorted({plugin.module for plugin in found if plugin.name != "celery"})
+
+
+def importing(*modules: str) -> Program:
+    """A program that only imports pytest with its plugins, and these modules."""
+    return Program(("-c", f"import {', '.join(['pytest', *plugins(), *modules])}"))
+
+
+def solving(*options: str) -> Program:
+    """pytest on the reference solutions."""
+    return Program(("-m", "pytest", *options), SOLUTIONS)
+
+
+def programs() -> dict[str, Program]:
+    """Everything that is run in a round, by name."""
+    stock = ("--noconftest", "-p", "celery.contrib.pytest", "-p", "benchmarks.stock")
+    return {
+        "imports": importing(*EAGER_NEEDS),
+        "imports for a worker": importing(*EAGER_NEEDS, *WORKER_NEEDS),
+        "eager kata": solving(*EAGER),
+        "embedded kata": solving("katas/01_first_task"),
+        "worker tests": solving(*TIMED, *WITH_A_WORKER),
+        "worker tests, stock way": Program(("-m", "pytest", *stock, *TIMED, *WITH_A_WORKER)),
+        "all stubs": Program(("-m", "pytest"), exit_code=1),
+        "all solutions": solving(*TIMED),
+        "all solutions, -n 2": solving("-n", "2"),
+    }
+
+
+class Measured:
+    """The runs of all programs, and the reasons of those that failed."""
+
+    def __init__(self, cores: int) -> None:
+        self.cores = cores
+        self.runs: dict[str, list[Run]] = {}
+        self.failures: dict[str, str] = {}
+
+    def seconds(self, name: str) -> float:
+        """The time of the best run: other programs on the machine only make one slower."""
+        return min(run.seconds for run in self.runs[name])
+
+    def tests(self, name: str, processes: bool = False) -> list[float]:
+        """The time of each test in its best run."""
+        times: dict[str, float] = {}
+        for run in self.runs[name]:
+            for test, time in run.tests.items():
+                if time.processes == processes:
+                    times[test] = min(time.seconds, times.get(test, time.seconds))
+        return list(times.values())
+
+    def megabytes(self) -> float:
+        """The peak of the largest process of the solutions, in its worst run."""
+        names = ("all solutions", "all solutions, -n 2")
+        return max(run.megabytes for name in names for run in self.runs[name])
+
+
+def rows(measured: Measured) -> list[Row]:
+    """The table."""
+
+    def row(
+        name: str,
+        value: Callable[[], float],
+        unit: str,
+        budget: float,
+        uses: tuple[str, ...],
+        at_least: bool = False,
+    ) -> Row:
+        failed = [used for used in uses if used not in measured.runs]
+        if failed:
+            return Row(name, None, unit, budget, at_least, f"{', '.join(failed)} failed")
+        return Row(name, value(), unit, budget, at_least)
+
+    def ratio(name: str, above: str, below: str, budget: float, at_least: bool = False) -> Row:
+        def value() -> float:
+            return measured.seconds(above) / measured.seconds(below)
+
+        return row(name, value, "x", budget, (above, below), at_least)
+
+    def times_faster() -> float:
+        return sum(measured.tests("worker tests, stock way")) / sum(measured.tests("worker tests"))
+
+    def slowest(processes: bool) -> Callable[[], float]:
+        return lambda: max(measured.tests("all solutions", processes), default=0.0)
+
+    one, two = "all solutions", "all solutions, -n 2"
+    return [
+        ratio("an eager kata / its imports", "eager kata", "imports", 1.3),
+        ratio("an embedded kata / its imports", "embedded kata", "imports for a worker", 2),
+        row(
+            "a test with a worker: stock way / ours",
+            times_faster,
+            "x",
+            20,
+            ("worker tests", "worker tests, stock way"),
+            at_least=True,
+        ),
+        ratio("all stubs / all solutions", "all stubs", one, 1),
+        ratio("all solutions: one process / two", one, two, 1.6, at_least=True)
+        if measured.cores > 1
+        else Row("all solutions: one process / two", None, "x", 1.6, True, "needs two cores"),
+        row("memory of the largest process", measured.megabytes, "MB", 200, (one, two)),
+        row("slowest test", slowest(False), "s", 1, (one,)),
+        row("slowest test with worker processes", slowest(True), "s", 5, (one,)),
+    ]
