@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from packaging.requirements import Requirement
-
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -68,6 +66,8 @@ class Kata:
         needs = self._about.get("needs")
         if not needs:
             return None
+        from packaging.requirements import Requirement  # costs 30 ms, and few katas need it
+
         requirement = Requirement(needs)
         installed = importlib.metadata.version(requirement.name)
         if requirement.specifier.contains(installed, prereleases=True):

@@ -61,6 +61,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="show how your file differs from the reference, once the kata is done; "
         "--diff=anyway does not wait for that",
     )
+    group.addoption(
+        "--timeline",
+        metavar="FILE.html",
+        help="write what Celery did in each test to this page, as a chart",
+    )
 
 
 def give_back_paths(config: pytest.Config) -> None:

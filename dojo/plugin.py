@@ -8,13 +8,17 @@ from dojo import curriculum, options, servers
 from dojo.options import pytest_addoption as pytest_addoption
 from dojo.report import Report
 
-pytest_plugins = ("dojo.fixtures", "dojo.chart")
+pytest_plugins = ("dojo.fixtures",)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Look for the servers, and let the dojo report on the katas."""
     servers.check()
     options.give_back_paths(config)
+    if (target := config.option.timeline) is not None:
+        from dojo import chart
+
+        chart.switch_on(config, target)
     config.pluginmanager.register(Report(config), "dojo-report")
 
 

@@ -12,8 +12,6 @@ from celery.bootsteps import StartStopStep
 from celery.concurrency.thread import TaskPool
 from kombu.asynchronous.timer import Timer
 
-from dojo import amqp
-
 # The worker waits for messages in BRPOP, and can stop only between two of them.
 # Celery's second makes every test with a worker a second longer.
 BRPOP_SECONDS = 0.05
@@ -28,13 +26,8 @@ def adapt(app: Celery, prefix: str, prefetch: int = 0) -> None:
     """
     conf = app.conf
     for_redis = {"global_keyprefix": prefix, "polling_interval": BRPOP_SECONDS}
-    if uses_rabbitmq(app):
-        conf.broker_transport = amqp.TRANSPORT
-        app.steps["consumer"].add(_LooksUpOften)
-    conf.broker_transport_options = {
-        **(conf.broker_transport_options or {}),
-        **(amqp.options(prefix) if uses_rabbitmq(app) else for_redis),
-    }
+    own = _adapt_to_rabbitmq(app, prefix) if uses_rabbitmq(app) else for_redis
+    conf.broker_transport_options = {**(conf.broker_transport_options or {}), **own}
     conf.result_backend_transport_options = {
         **(conf.result_backend_transport_options or {}),
         "global_keyprefix": prefix,
@@ -44,6 +37,14 @@ def adapt(app: Celery, prefix: str, prefetch: int = 0) -> None:
     conf.worker_prefetch_multiplier = prefetch
     conf.worker_hijack_root_logger = False
     conf.broker_connection_retry_on_startup = True
+
+
+def _adapt_to_rabbitmq(app: Celery, prefix: str) -> dict[str, object]:
+    from dojo import amqp  # Redis does without
+
+    app.conf.broker_transport = amqp.TRANSPORT
+    app.steps["consumer"].add(_LooksUpOften)
+    return amqp.options(prefix)
 
 
 def uses_rabbitmq(app: Celery) -> bool:

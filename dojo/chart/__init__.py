@@ -23,21 +23,12 @@ from dojo.report import TIMELINE
 PROPERTY = "timeline"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--timeline`."""
-    parser.getgroup("katas").addoption(
-        "--timeline",
-        metavar="FILE.html",
-        dest="timeline_page",
-        help="write what Celery did in each test to this page, as a chart",
-    )
+def switch_on(config: pytest.Config, target: str) -> None:
+    """Collect the timelines of this run, and write the page `target` when it ends.
 
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Switch the chart on if it is asked for, and make sure that its page can be written."""
-    target = config.getoption("timeline_page")
-    if target is None:
-        return
+    Raises:
+        pytest.UsageError: the page cannot be written there.
+    """
     file = (config.invocation_params.dir / Path(target).expanduser()).resolve()
     if not _is_xdist_worker(config):
         check(file, target)
