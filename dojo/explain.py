@@ -201,7 +201,8 @@ def _where(error: BaseException, test_file: Path, answer: Path, timeline: Timeli
     frames = traceback.extract_tb(error.__traceback__)
     failed = timeline.failed() if timeline is not None else []
     places = [("in the worker: ", *event.where) for event in failed[-1:] if event.where]
-    places += [("", f.filename, f.lineno or 0) for f in frames if Path(f.filename) == answer][-3:]
+    mine = [("", f.filename, f.lineno or 0) for f in frames if Path(f.filename) == answer]
+    places += list(dict.fromkeys(mine))[-3:]
     places += [("", f.filename, f.lineno or 0) for f in frames if Path(f.filename) == test_file][
         -1:
     ]

@@ -121,14 +121,17 @@ class Recorder:
         name = getattr(task, "name", "")
         self._sink.record(Event("read", name, result.id, reader=reader, worker=worker))
 
-    def learner_calls(self) -> bool:
-        """Whether the learner's code is among the callers of the running function."""
-        frame = sys._getframe(1)
+    def learner_calls(self) -> str | None:
+        """The learner's function that is among the callers of the running one, or None.
+
+        If there are several, it is the one that the others were called from.
+        """
+        frame, name = sys._getframe(1), None
         while frame is not None:
             if frame.f_code.co_filename in self._learner_files:
-                return True
+                name = frame.f_code.co_name
             frame = frame.f_back  # type: ignore[assignment]
-        return False
+        return name
 
     # -- signals ------------------------------------------------------------------------
 

@@ -127,7 +127,8 @@ class _Waiter:
         task = current_worker_task()
         if task is not None:
             return f"{task.name} waits inside the worker"
-        return "Your code waits" if self._recorder.learner_calls() else "The test waits"
+        function = self._recorder.learner_calls()
+        return f"`{function}` waits" if function else "The test waits"
 
     def _for_what(self, result: AsyncResult) -> str:
         sent = [e for e in self._watch.timeline.sent() if e.id == result.id]
