@@ -48,7 +48,7 @@ def answer_of(kata: Kata) -> Path:
     """
     path = tree() / kata.slug / "tasks.py"
     if not path.is_file():
-        raise AnswerError(f"{shown(path)} is missing. It holds your answer to {kata.slug}.")
+        raise AnswerError(f"{shown(path)} is missing. It holds the answer to {kata.slug}.")
     return path
 
 
@@ -138,7 +138,8 @@ def check_app(module: types.ModuleType, answer: Path) -> None:
 
 def _about_syntax(error: SyntaxError, answer: Path) -> str:
     where = Path(error.filename) if error.filename else answer
-    text = f"{shown(where)}, line {error.lineno or 1}: Python cannot read this file: {error.msg}."
+    at = f"{shown(where)}, line {error.lineno or 1}"
+    text = f"{at}: Python cannot read this file: {_ended(error.msg)}"
     line = (error.text or "").rstrip()
     if not line:
         return text
@@ -154,7 +155,12 @@ def _about_import(error: BaseException, answer: Path) -> str:
     if isinstance(error, SystemExit):
         what = "It calls sys.exit(). A module of tasks must be importable"
     where = f"{shown(at.filename)}, line {at.lineno}"
-    return f"{where}: importing this file fails. {what}.\n    {at.line}"
+    return f"{where}: importing this file fails. {_ended(what)}\n    {at.line}"
+
+
+def _ended(sentence: str) -> str:
+    """The sentence with a full stop, unless it has one or a question mark."""
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
 
 
 def about_missing_name(answer: Path, name: str) -> str:

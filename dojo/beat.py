@@ -11,8 +11,10 @@ import time_machine
 from celery import Celery
 from celery.beat import ScheduleEntry, Scheduler
 from celery.result import AsyncResult
+from celery.schedules import BaseSchedule
 
 STEP = timedelta(milliseconds=1)
+KEYS = ("task", "schedule", "args", "kwargs", "options", "relative")
 MOST = 10_000  # messages of one run: an entry that is always due would never let it end
 
 
@@ -59,6 +61,38 @@ class _Rehearsal(Scheduler):  # type: ignore[misc]
         )
 
 
+def check(schedule: Any) -> None:
+    """Make sure that Celery can read a `beat_schedule`.
+
+    Raises:
+        AssertionError: it cannot; the message names the entry, and what is wrong with it.
+    """
+    for name, entry in dict(schedule).items():
+        if isinstance(entry, ScheduleEntry):
+            continue
+        problem = _problem(entry)
+        assert problem is None, f"The entry {name!r} of beat_schedule cannot be used:\n{problem}"
+
+
+def _problem(entry: Any) -> str | None:
+    if not isinstance(entry, Mapping):
+        return f"it is {entry!r}, and not a dict."
+    for key in ("task", "schedule"):
+        if key not in entry:
+            return f"it has no key {key!r}."
+    if strange := [key for key in entry if key not in KEYS]:
+        return (
+            f"it has the key {strange[0]!r}. It can have {', '.join(KEYS)}.\n"
+            "What belongs to the message, such as queue or expires, stands in options."
+        )
+    args, when = entry.get("args"), entry["schedule"]
+    if args is not None and not isinstance(args, (list, tuple)):
+        return f"its args are {args!r}. A tuple is expected. One of length 1 ends with a comma."
+    if not isinstance(when, (int, float, timedelta, BaseSchedule)):
+        return f"its schedule is {when!r}. Seconds, a timedelta or a crontab are expected."
+    return None
+
+
 class Beat:
     """Runs the app's `beat_schedule`, in simulated time or for real."""
 
@@ -73,6 +107,7 @@ class Beat:
             start: when beat is started for the first time; an aware datetime.
             duration: how long it runs, as for `timedelta`: `days=1`, `hours=2`, ...
         """
+        check(self._app.conf.beat_schedule)
         moment, end = start.astimezone(timezone.utc), start + timedelta(**duration)
         with time_machine.travel(moment, tick=False) as clock:
             scheduler = _Rehearsal(self._app)
@@ -92,6 +127,7 @@ class Beat:
 
         A worker that runs already would live in that time, too: start it afterwards.
         """
+        check(self._app.conf.beat_schedule)
         with time_machine.travel(at or datetime.now(timezone.utc), tick=True):
             scheduler = Scheduler(app=self._app)
             scheduler.merge_inplace(self._app.conf.beat_schedule)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import linecache
 import re
+import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from celery.app.defaults import _TO_NEW_KEY, DEFAULTS
 
 from dojo import answers
 from dojo.drawing import drawn
@@ -76,13 +79,14 @@ def explain(
         return Explanation(requirement, missing, of_file=True)
     if todo is not None:  # what comes before it may be missing
         todo = min({todo, *answers.gaps(answer)})
-    places = _where(error, test_file, answer, timeline)
+    paragraphs = [_what(error, test_file, answer), *_mistyped_settings()]
+    paragraphs.append(_where(error, test_file, answer, timeline))
     drawing = drawn(timeline) if timeline is not None else ""
     if not drawing and expects_messages:
         drawing = "nothing: no message was sent and no task ran."
     return Explanation(
         requirement,
-        "\n\n".join(filter(None, [_what(error, test_file, answer), places])),
+        "\n\n".join(filter(None, paragraphs)),
         timeline=drawing,
         way_on=_way_on(answer, test_file.parent, todo) if todo is not None else "",
         todo=todo,
@@ -155,6 +159,22 @@ def _about_signatures(error: BaseException, answer: Path) -> str:
             "`task.s(1, 2)`?"
         )
     return ""
+
+
+def _mistyped_settings() -> list[str]:
+    """A word on each setting of the learner's app that Celery does not know, but nearly."""
+    app = getattr(sys.modules.get(answers.MODULE_NAME), "app", None)
+    changed = getattr(getattr(app, "conf", None), "changes", {})
+    strange = [name for name in map(str, changed) if name.lower() not in DEFAULTS]
+    found = (
+        (name, difflib.get_close_matches(name.lower(), DEFAULTS, n=1, cutoff=0.8))
+        for name in strange
+    )
+    return [
+        f"`{name}` is not a setting of Celery. Did you mean `{close[0]}`?"
+        for name, close in found
+        if close and name not in _TO_NEW_KEY
+    ]
 
 
 def _about_pytest_failure(message: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from dojo import curriculum, servers
 
 #: What the outer run was told must not reach the inner ones.
-TOLD_OUTSIDE = ("SOLUTIONS", "KATAS_ANSWERS", "PYTEST_ADDOPTS", *servers.SCHEMES)
+TOLD_OUTSIDE = ("SOLUTIONS", "KATAS_ANSWERS", "PYTEST_ADDOPTS", "UV", *servers.SCHEMES)
 
 TASKS = """
 from celery import Celery

@@ -54,7 +54,7 @@ def test_a_missing_answer_is_said_in_a_sentence(workshop: Workshop) -> None:
     workshop.kata(ASK).unlink()
     result = workshop.run()
     result.assert_outcomes(errors=1)
-    said = "    katas/99_sample/tasks.py is missing. It holds your answer to 99_sample."
+    said = "    katas/99_sample/tasks.py is missing. It holds the answer to 99_sample."
     assert said in result.outlines
     result.stdout.no_fnmatch_line("*site-packages*")
 

@@ -249,3 +249,15 @@ def test_what_is_no_signature(workshop: Workshop, tasks: str, says: str) -> None
     result = workshop.run()
     result.assert_outcomes(failed=1)
     assert says in " ".join(result.stdout.str().split())
+
+
+def test_a_mistyped_setting(workshop: Workshop) -> None:
+    """A setting that Celery does not know, but nearly, is named. The others are let alone."""
+    workshop.kata(
+        "def test_it(kata, eager): assert kata.add(1, 1) == 3",
+        TASKS
+        + "app.conf.task_rotues = {}\napp.conf.my_own = 1\napp.conf.task_serializer = 'json'\n",
+    )
+    result = workshop.run()
+    told = [line for line in result.outlines if "is not a setting" in line]
+    assert told == ["    `task_rotues` is not a setting of Celery. Did you mean `task_routes`?"]
