@@ -49,10 +49,14 @@ WORKER_NEEDS = (
 )
 
 
+#: The plugins that pyproject.toml switches off.
+SWITCHED_OFF = {"celery", "docker_tools"}
+
+
 def plugins() -> list[str]:
-    """The installed plugins, which pytest imports by itself; pytest-celery's is switched off."""
+    """The modules of the installed plugins that pytest imports by itself."""
     found = entry_points(group="pytest11")
-    return sorted({plugin.module for plugin in found if plugin.name != "celery"})
+    return sorted({plugin.module for plugin in found if plugin.name not in SWITCHED_OFF})
 
 
 def importing(*modules: str) -> Program:

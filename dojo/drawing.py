@@ -33,13 +33,35 @@ def drawn(timeline: Timeline) -> str:
     lanes = _lanes(events)
     head = "     ms  " + "".join(f"{name:{LANE}}" for name in lanes.values())
     lines = [_line(event, events[0].at, timeline, list(lanes)) for event in events]
-    if len(lines) > MOST_EVENTS:
-        half = MOST_EVENTS // 2
-        lines[half:-half] = [f"         … {len(lines) - MOST_EVENTS} more …"]
+    shown = _cut(events, lines)
     return "\n".join(
         line if len(line) <= WIDEST else line[: WIDEST - 1] + "…"
-        for line in (head.rstrip(), *lines)
+        for line in (head.rstrip(), *shown)
     )
+
+
+def _cut(events: list[Event], lines: list[str]) -> list[str]:
+    """The lines of the beginning and the end, and the first one between them that tells of a
+    wait or an error."""
+    if len(lines) <= MOST_EVENTS:
+        return lines
+    half = MOST_EVENTS // 2
+    hidden = range(half, len(lines) - half)
+    seen = [event for n, event in enumerate(events) if n not in hidden]
+    told = any(_is_trouble(event) for event in seen)
+    trouble = next((n for n in hidden if _is_trouble(events[n]) and not told), None)
+    if trouble is None:
+        return [*lines[:half], *_gap(len(hidden)), *lines[-half:]]
+    before, after = trouble - half, len(lines) - half - trouble - 1
+    return [*lines[:half], *_gap(before), lines[trouble], *_gap(after), *lines[-half:]]
+
+
+def _is_trouble(event: Event) -> bool:
+    return event.kind == "read" or event.error is not None
+
+
+def _gap(count: int) -> list[str]:
+    return [f"         … {count} more …"] if count else []
 
 
 def _lanes(events: list[Event]) -> dict[str, str]:

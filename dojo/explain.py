@@ -79,7 +79,8 @@ def explain(
         return Explanation(requirement, missing, of_file=True)
     if todo is not None:  # what comes before it may be missing
         todo = min({todo, *answers.gaps(answer)})
-    paragraphs = [_what(error, test_file, answer), *_mistyped_settings()]
+    paragraphs = [_what(error, test_file, answer), *_in_the_worker(error, timeline)]
+    paragraphs += _mistyped_settings()
     paragraphs.append(_where(error, test_file, answer, timeline))
     drawing = drawn(timeline) if timeline is not None else ""
     if not drawing and expects_messages:
@@ -159,6 +160,14 @@ def _about_signatures(error: BaseException, answer: Path) -> str:
             "`task.s(1, 2)`?"
         )
     return ""
+
+
+def _in_the_worker(error: BaseException, timeline: Timeline | None) -> list[str]:
+    """The last error of a task in a worker, unless it is the one that the test ended with."""
+    failed = [e for e in timeline.failed() if not e.eager] if timeline is not None else []
+    if not failed or not failed[-1].error or f"{type(error).__name__}: {error}" in failed[-1].error:
+        return []
+    return [f"{failed[-1].task} failed in the worker:\n{_cut(failed[-1].error)}"]
 
 
 def _mistyped_settings() -> list[str]:
