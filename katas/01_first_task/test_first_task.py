@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from celery.canvas import Signature
 from celery.result import AsyncResult
 
 
@@ -14,9 +15,25 @@ def some_size():
     return random.randint(1, 60), random.randint(1, 60)
 
 
+def arguments_of(message):
+    """The arguments of a message for `price`, by their names, however they were passed."""
+
+    def price(width_cm, height_cm, copies=1):
+        return locals()
+
+    return price(*message.args, **message.kwargs)
+
+
+def shown(result):
+    """What a function returned. A signature is easily taken for a message that was sent."""
+    unsent = isinstance(result, Signature)
+    return f"the signature {result!r}, and nobody has sent it" if unsent else repr(result)
+
+
 @pytest.mark.todo(1)
 def test_price_is_a_task_with_a_name(kata):
     """`price` is a task of `app`, registered under the name `tasks.price`."""
+    assert callable(kata.price)
     ours = sorted(name for name in kata.app.tasks if not name.startswith("celery."))
     assert "tasks.price" in ours, (
         f"The app knows {', '.join(ours) or 'no task'}: `tasks.price` is not there. A decorator "
@@ -42,13 +59,16 @@ def test_quote_does_not_wait(kata, timeline, queue_size):
     result = kata.quote(width, height)
 
     assert isinstance(result, AsyncResult), (
-        f"quote({width}, {height}) must return an AsyncResult. It returned {result!r}."
+        f"quote({width}, {height}) must return an AsyncResult. It returned {shown(result)}."
     )
     assert not timeline.reads(), "`quote` waited for the price. No worker was running yet."
     assert queue_size("celery") == 1, (
         f"After one quote() the queue holds {queue_size('celery')} messages. It must hold one."
     )
     assert timeline.sent("tasks.price"), "The message in the queue is not for `tasks.price`."
+    sent = arguments_of(timeline.sent("tasks.price")[0])
+    asked_for = {"width_cm": width, "height_cm": height, "copies": 1}
+    assert sent == asked_for, f"quote({width}, {height}) sent a message with {sent}."
 
 
 @pytest.mark.todo(2)
@@ -69,10 +89,15 @@ def test_every_way_to_pass_arguments(kata, celery_worker):
     width, height = some_size()
     copies = random.randint(2, 9)
 
-    assert kata.quote(width, height).get() == cents(width, height)
-    assert kata.quote(width, height, copies).get() == cents(width, height, copies)
-    assert kata.quote(width, height, copies=copies).get() == cents(width, height, copies)
-    assert kata.quote(height_cm=height, width_cm=width).get() == cents(width, height)
+    for args, kwargs in [
+        ((width, height), {}),
+        ((width, height, copies), {}),
+        ((width, height), {"copies": copies}),
+        ((), {"height_cm": height, "width_cm": width}),
+    ]:
+        price, expected = kata.quote(*args, **kwargs).get(), cents(*args, **kwargs)
+        call = f"quote{args}" if args and not kwargs else f"quote(*{args}, **{kwargs})"
+        assert price == expected, f"{call} must give {expected}. It gave {price!r}."
     assert kata.price.delay(width, height).get() == cents(width, height)
 
 
@@ -96,7 +121,18 @@ def test_quote_all_keeps_the_order(kata, celery_worker, timeline, hold):
     sizes += [sizes[0], (1, 1), (60, 60)]
     hold("tasks.price", first=1, until=lambda: len(timeline.succeeded("tasks.price")) == 7)
 
-    assert kata.quote_all(sizes) == [cents(*size) for size in sizes]
+    prices, expected = kata.quote_all(sizes), [cents(*size) for size in sizes]
+
+    assert not any(isinstance(price, AsyncResult) for price in prices), (
+        "kata.quote_all(sizes) returned AsyncResults. It must return prices: `get()` reads one."
+    )
+    assert sorted(prices) == sorted(expected), (
+        f"kata.quote_all(sizes) returned {prices}. It must return {expected}."
+    )
+    assert list(prices) == expected, (
+        f"kata.quote_all(sizes) returned the right prices in another order: {prices}. "
+        f"In the order of the sizes they are {expected}."
+    )
     assert kata.quote_all([]) == []
 
 

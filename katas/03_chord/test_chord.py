@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from celery.canvas import Signature
 from celery.exceptions import ChordError
 from celery.result import AsyncResult
 
@@ -15,15 +16,25 @@ def ink(pages):
     return [2 + 5 * page for page in pages]
 
 
+def shown(result):
+    """What a function returned. A signature is easily taken for a message that was sent."""
+    unsent = isinstance(result, Signature)
+    return f"the signature {result!r}, and nobody has sent it" if unsent else repr(result)
+
+
 @pytest.mark.todo(1)
 def test_total_ink_adds_up_a_list(kata, eager):
     """`total_ink` is a task that adds up one list, with spare ink in per cent on top."""
     assert "tasks.total_ink" in kata.app.tasks, "`total_ink` is not a task of `app`."
     amounts = [random.randint(1, 500) for _ in range(5)]
-    assert kata.total_ink(amounts) == sum(amounts)
-    assert kata.total_ink.delay(amounts, 10).get() == sum(amounts) * 110 // 100
+    assert kata.total_ink.delay(amounts).get() == sum(amounts)
     assert kata.total_ink([40, 60], spare_percent=10) == 110
-    assert kata.total_ink([], 10) == 0
+    for some, percent in [(amounts, 10), ([13, 12], 50), ([13, 12], 30), ([], 10)]:
+        total, expected = kata.total_ink(some, percent), sum(some) * (100 + percent) // 100
+        assert (total, type(total)) == (expected, int), (
+            f"total_ink({some}, {percent}) must return {expected}, a whole number that is "
+            f"rounded down. It returned {total!r}."
+        )
 
 
 @pytest.mark.todo(2)
@@ -34,12 +45,13 @@ def test_estimate_does_not_wait(kata, timeline):
     result = kata.estimate(pages)
 
     assert isinstance(result, AsyncResult), (
-        f"`estimate` must return an AsyncResult. It returned {result!r}."
+        f"`estimate` must return an AsyncResult. It returned {shown(result)}."
     )
     assert not timeline.reads(), "`estimate` waited for a result. No worker was running yet."
     sent = sorted(e.args for e in timeline.sent("tasks.ink_for_page"))
     assert sent == sorted((page,) for page in pages), (
-        f"{len(pages)} pages made {len(sent)} messages for `tasks.ink_for_page`: {sent}."
+        f"{len(pages)} pages made {len(sent)} messages for `tasks.ink_for_page`: {sent}. The "
+        "header of a chord is made of signatures; `ink_for_page(3)` runs here and now."
     )
     assert not timeline.sent("tasks.total_ink"), (
         "`tasks.total_ink` was sent before a single page was done."
@@ -111,7 +123,7 @@ def test_spare_ink_reaches_the_total(kata, celery_worker, timeline):
     result = kata.estimate_with_spare(pages, percent)
 
     assert isinstance(result, AsyncResult), (
-        f"`estimate_with_spare` must return an AsyncResult. It returned {result!r}."
+        f"`estimate_with_spare` must return an AsyncResult. It returned {shown(result)}."
     )
     assert result.get() == sum(ink(pages)) * (100 + percent) // 100
     totals = timeline.started("tasks.total_ink")

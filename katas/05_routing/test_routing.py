@@ -4,6 +4,7 @@ import contextlib
 import random
 
 import pytest
+from celery.canvas import Signature
 from celery.exceptions import QueueNotFound
 from celery.result import AsyncResult
 
@@ -32,6 +33,12 @@ def add_task(kata, name):
         return customer
 
     return later
+
+
+def shown(result):
+    """What a function returned. A signature is easily taken for a message that was sent."""
+    unsent = isinstance(result, Signature)
+    return f"the signature {result!r}, and nobody has sent it" if unsent else repr(result)
 
 
 def misrouted(timeline, expected):
@@ -161,7 +168,7 @@ def test_render_names_the_queue_of_one_call(kata, timeline):
     kata.render_image.delay(photos[3])
 
     assert isinstance(result, AsyncResult), (
-        f"`render` must return an AsyncResult. It returned {result!r}."
+        f"`render` must return an AsyncResult. It returned {shown(result)}."
     )
     assert not timeline.reads(), "`render` waited for a result. No worker was running yet."
     wrong = misrouted(timeline, ["express", "image", "image", "image"])

@@ -63,6 +63,11 @@ def check_times(times, expected, period):
     )
 
 
+def clock(moment):
+    """A moment as the clock in the shop shows it."""
+    return f"{moment.astimezone(AMSTERDAM):%a %Y-%m-%d %H:%M:%S %Z}"
+
+
 def check_next_run(kata, name, now, expected):
     found = kata.next_run(name, now)
     call = f'next_run("{name}", {now})'
@@ -71,7 +76,11 @@ def check_next_run(kata, name, now, expected):
         f"{call} must return an aware datetime. It returned {found!r}, which has no time zone."
     )
     assert abs(found.astimezone(UTC) - expected.astimezone(UTC)) < SECOND, (
-        f"{call} returned {found}. The entry runs next at {expected}."
+        f"{call}\n"
+        f"must be {clock(expected)}, as the clock in the shop shows it.\n"
+        f"It was  {clock(found)}.\n"
+        f"`now` is {clock(now)} there.\n"
+        f"The schedule is {kata.app.conf.beat_schedule[name]['schedule']!r}."
     )
 
 
@@ -168,6 +177,7 @@ def test_a_worker_can_run_every_entry(kata, beat, celery_worker, timeline, settl
 def test_next_run_of_any_entry(kata, beat):
     """`next_run` tells when any entry runs next, whatever the time zone of `now`."""
     day = some_day(random.choice([1, 6]))
+    # Entries that are not in the learner's file: `next_run` must not know its entries by name.
     hour, minute, seconds = random.randint(0, 23), random.randint(1, 59), random.randint(5, 50)
     at = local(day, hour, minute)
     kata.app.conf.beat_schedule.update(
