@@ -114,7 +114,9 @@ def run(answer: Path) -> types.ModuleType:
         exec(_compiled(answer, (stat.st_mtime_ns, stat.st_size)), module.__dict__)  # noqa: S102
     except SyntaxError as error:
         raise AnswerError(_about_syntax(error, answer)) from None
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also sys.exit(), pytest.skip() and our own guard
         raise AnswerError(_about_import(error, answer)) from None
     return module
 
@@ -151,9 +153,11 @@ def _about_import(error: BaseException, answer: Path) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     mine = [f for f in frames if Path(f.filename).parent == answer.parent]
     at = mine[-1] if mine else traceback.FrameSummary(str(answer), 1, "<module>")
-    what = f"{type(error).__name__}: {error}".rstrip(": ")
+    what = f"{type(error).__name__}: {text_of(error)}".rstrip(": ")
     if isinstance(error, SystemExit):
         what = "It calls sys.exit(). A module of tasks must be importable"
+    elif not isinstance(error, Exception):
+        what = text_of(error)  # it is written for a reader
     where = f"{shown(at.filename)}, line {at.lineno}"
     return f"{where}: importing this file fails. {_ended(what)}\n    {at.line}"
 
@@ -161,6 +165,14 @@ def _about_import(error: BaseException, answer: Path) -> str:
 def _ended(sentence: str) -> str:
     """The sentence with a full stop, unless it has one or a question mark."""
     return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an error, whatever its class makes of it."""
+    try:
+        return str(error)
+    except Exception as defect:  # it is the learner's
+        return f"(its text cannot be made: {type(defect).__name__})"
 
 
 def about_missing_name(answer: Path, name: str) -> str:

@@ -12,14 +12,18 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from celery import Celery, _state, signals
+from celery import Celery
 from celery.bootsteps import RUN
-from celery.utils.dispatch import Signal
 
 from dojo import answers, curriculum, results, settings
+from dojo.guard import Guard
+from dojo.guard import pytest_sessionfinish as pytest_sessionfinish
+from dojo.guard import pytest_unconfigure as pytest_unconfigure
 from dojo.recorder import Recorder
 from dojo.report import TIMELINE
 from dojo.servers import Servers, running
+from dojo.shelter import celery_untouched as celery_untouched
+from dojo.shelter import sending_refused, sheltered
 from dojo.timeline import Event, Timeline
 from dojo.waiting import Reader, Watch
 from dojo.workers import Workers
@@ -68,10 +72,17 @@ def watch(timeline: Timeline) -> Watch:
 
 
 @pytest.fixture
+def guard(watch: Watch) -> Guard:
+    """Stops what does not come to an end: see `dojo.guard.Guard`."""
+    return Guard(watch)
+
+
+@pytest.fixture
 def kata(
     request: pytest.FixtureRequest,
     timeline: Timeline,
     watch: Watch,
+    guard: Guard,
     key_prefix: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[types.ModuleType]:
@@ -85,7 +96,13 @@ def kata(
     for name, value in servers.environment().items():
         monkeypatch.setenv(name, value)
     recorder = Recorder(timeline, [str(answer)], watch.pass_gates)
-    with celery_untouched(), recorder, answers.imported(exercise, answer) as module:
+    with (
+        sheltered(answer),
+        celery_untouched(),
+        recorder,
+        guard.over(answer),
+        _imported(exercise, answer) as module,
+    ):
         settings.adapt(module.app, key_prefix, _worker_mark(request).get("prefetch", 0))
         with results.watched_results(watch, recorder):
             yield module
@@ -97,20 +114,11 @@ def kata(
 
 
 @contextlib.contextmanager
-def celery_untouched() -> Iterator[None]:
-    """Undo what a module of tasks leaves in Celery's globals: apps, shared tasks, signals."""
-    known = [s for s in vars(signals).values() if isinstance(s, Signal)]
-    receivers = [list(signal.receivers) for signal in known]
-    finalizers = set(_state._on_app_finalizers)
-    default, current = _state.default_app, _state._tls.current_app
-    try:
-        yield
-    finally:
-        for signal, saved in zip(known, receivers, strict=True):
-            signal.receivers[:] = saved
-            signal.sender_receivers_cache.clear()
-        _state._on_app_finalizers = finalizers
-        _state.default_app, _state._tls.current_app = default, current
+def _imported(exercise: curriculum.Kata, answer: Path) -> Iterator[types.ModuleType]:
+    with contextlib.ExitStack() as stack:
+        with sending_refused():
+            module = stack.enter_context(answers.imported(exercise, answer))
+        yield module
 
 
 def close(app: Celery) -> None:
@@ -177,7 +185,7 @@ def _worker_options(
 
 
 @contextlib.contextmanager
-def _watched(worker: Any, app: Celery, watch: Watch) -> Iterator[None]:
+def _watched(worker: Any, app: Celery, watch: Watch, guard: Guard) -> Iterator[None]:
     queues = frozenset(app.amqp.queues.consume_from)
 
     def alive() -> bool:  # a task may have ended it, by sys.exit()
@@ -187,17 +195,20 @@ def _watched(worker: Any, app: Celery, watch: Watch) -> Iterator[None]:
     with results.tasks_may_not_wait():
         yield
         watch.let_go(looks=100)
+        guard.stop_threads()
 
 
 @pytest.fixture
-def celery_worker(celery_worker: Any, celery_app: Celery, watch: Watch) -> Iterator[Any]:
+def celery_worker(
+    celery_worker: Any, celery_app: Celery, watch: Watch, guard: Guard
+) -> Iterator[Any]:
     """Celery's own embedded worker, on the learner's app."""
-    with _watched(celery_worker, celery_app, watch):
+    with _watched(celery_worker, celery_app, watch, guard):
         yield celery_worker
 
 
 @pytest.fixture
-def start_worker(celery_app: Celery, watch: Watch) -> Iterator[Callable[..., Any]]:
+def start_worker(celery_app: Celery, watch: Watch, guard: Guard) -> Iterator[Callable[..., Any]]:
     """Starts embedded workers, for tests with several: `start_worker(queues="mail")`."""
     from celery.contrib.testing import worker as testing
 
@@ -208,7 +219,7 @@ def start_worker(celery_app: Celery, watch: Watch) -> Iterator[Callable[..., Any
             name = f"worker{len(watch.readers) + 1}@kata"  # Celery would give all the same name
             with mock.patch.object(testing, "anon_nodename", return_value=name):
                 worker = stack.enter_context(testing.start_worker(celery_app, **options))
-            stack.enter_context(_watched(worker, celery_app, watch))
+            stack.enter_context(_watched(worker, celery_app, watch, guard))
             return worker
 
         yield start

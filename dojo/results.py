@@ -39,6 +39,7 @@ def watched_results(watch: Watch, recorder: Recorder) -> Iterator[None]:
         look = waiter.begin(self, waited_for, leaves, timeout, on_interval)
         with watch.standing(lambda: all(map(_stored, leaves))):
             yield from celerys_wait(self, waited_for, timeout=timeout, on_interval=look, **kw)
+        watch.ended({leaf.id for leaf in leaves})
 
     def drain_events_until(
         self: Any, ready: Any, timeout: Any = None, on_interval: Any = None

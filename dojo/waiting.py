@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Callable, Iterable, Iterator
 
 from dojo.recorder import current_worker_task
 from dojo.timeline import CLOSING, REQUEUED, Event, Timeline
 
+#: A task that came to one of these has said how it ended.
+TELLING = frozenset({"succeeded", "failed", "retried", "revoked", "rejected"})
+LAST_LOOKS = 50  # at a task whose result is there: its end is near, but nothing hangs on it
 STEP = 0.02  # seconds between two looks while nothing wakes the waiter
 
 
@@ -53,6 +57,7 @@ class Watch:
         self.timeline = timeline
         self.readers: list[Reader] = []
         self._over = False
+        self._given_up = ""  # why nothing is waited for any more
         self._waiting_outside = 0  # how many wait that are not tasks: the test itself
         self._standing: dict[str, Callable[[], object]] = {}  # task id: can it go on?
         self._held: set[str] = set()  # ids of the tasks that a gate holds
@@ -61,6 +66,15 @@ class Watch:
     def close(self) -> None:
         """The test is over: let everybody go who still waits."""
         self._over = True
+
+    def give_up(self, why: str) -> None:
+        """Let everybody go who waits now or later in this test: something is out of order."""
+        self._given_up = why
+
+    @property
+    def test_waits(self) -> bool:
+        """Whether the test itself waits, and not only tasks."""
+        return self._waiting_outside > 0
 
     # -- what is open -----------------------------------------------------------------
 
@@ -93,6 +107,8 @@ class Watch:
         """Why nothing more can happen, or None while something still can."""
         if self._over:
             return "The test is over."
+        if self._given_up:
+            return self._given_up
         task = current_worker_task()
         if task and not self._waiting_outside:
             return None  # the test goes on, and may send more
@@ -108,8 +124,33 @@ class Watch:
             if waits and any(message.queue in r.queues and _has_room(r, messages) for r in readers):
                 return None
         if not messages:
-            return "Nothing is queued and nothing runs."
+            return self._why_nothing()
         return "\n".join(_why(message, readers) for message in messages[:3])
+
+    def _why_nothing(self) -> str:
+        events = self.timeline.events()
+        told = {e.id for e in events if e.kind in TELLING}
+        for started in reversed(events):
+            if started.kind == "started" and not started.eager and started.id not in told:
+                return (
+                    f"{started.call} ended without a result: it raised Ignore, it called "
+                    "sys.exit() or the like, or its error could not be stored."
+                )
+        return "Nothing is queued and nothing runs."
+
+    def busy(self) -> list[Message]:
+        """The messages whose tasks run, and neither wait for something nor are held.
+
+        Those of other processes count only while the test waits: it may well leave one
+        running that never ends.
+        """
+        still = self._standing.keys() | self._held
+        here = os.getpid()
+        return [
+            m
+            for m in self.open_messages()
+            if m.running and m.sent.id not in still and (self.test_waits or m.running.pid == here)
+        ]
 
     def _moves(self, task_id: str) -> bool:
         can_go_on = self._standing.get(task_id)
@@ -148,20 +189,31 @@ class Watch:
                 looks = None if looks is None else looks - 1
         return True
 
+    def ended(self, ids: set[str]) -> None:
+        """Wait for the last events of these tasks. Celery stores a result before it sends them."""
+
+        def over() -> bool:
+            return not any(m.running and m.sent.id in ids for m in self.open_messages())
+
+        self.until(over, LAST_LOOKS)
+
     def settle(self, looks: int | None = None) -> None:
         """Wait until every message that a worker can still run has been dealt with."""
         self.until(lambda: False, looks)
+        if self._given_up and not self._over:
+            raise NeverReady(self._given_up)
 
     def let_go(self, looks: int) -> None:
         """End the test: what runs may finish, and who waits for what never comes is let go.
 
         A worker that is stopped earlier leaves threads that talk to a server which is gone.
         """
-        self.settle(looks)
+        with contextlib.suppress(NeverReady):
+            self.settle(looks)
         self.close()
-        while looks and any(message.running for message in self.open_messages()):
+        left = [message.running for message in self.busy()]
+        while not self._given_up and any(message.running in left for message in self.busy()):
             self.timeline.wait(len(self.timeline), STEP)
-            looks -= 1
 
     # -- gates ------------------------------------------------------------------------
 

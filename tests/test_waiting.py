@@ -181,7 +181,7 @@ def test_tasks_that_leave_no_result(workshop: Workshop) -> None:
         4,
         """
         def test_it_is_ignored(kata, celery_worker):
-            with never("tasks.ignored()", "Nothing is queued and nothing runs."):
+            with never("tasks.ignored()", "tasks.ignored() ended without a result: "):
                 kata.ignored.delay().get()
 
         def test_results_are_off(kata, celery_worker):
@@ -210,6 +210,25 @@ def test_a_message_that_is_delivered_again() -> None:
         timeline.record(Event(kind, "tasks.add", "the id", published=True))
         open_after.append(len(watch.open_messages()))
     assert open_after == [1, 1, 1, 0, 1, 1, 0]
+
+
+def test_the_last_events_come_after_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery stores a result first, and then says that the task has ended: that is waited for."""
+    timeline = Timeline()
+    timeline.record(Event("sent", "tasks.add", "1", published=True))
+    timeline.record(Event("started", "tasks.add", "1", worker="worker@kata"))
+    looks = iter(range(3))
+
+    def wait(*_: object) -> None:
+        if next(looks, None) is None and timeline.events()[-1].kind == "started":
+            timeline.record(Event("finished", "tasks.add", "1", state="SUCCESS"))
+
+    monkeypatch.setattr(timeline, "wait", wait)
+    watch = Watch(timeline)
+    watch.ended({"2"})
+    assert timeline.events()[-1].kind == "started"
+    watch.ended({"1"})
+    assert timeline.events()[-1].kind == "finished"
 
 
 def test_settle(workshop: Workshop) -> None:

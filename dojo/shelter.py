@@ -1,0 +1,213 @@
+"""Keeps the process as it was: what the learner's code does to it ends with the test.
+
+The test, the learner's code and the embedded workers share one process. What would end a
+worker only, somewhere else, would end the whole run here.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import json
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+from unittest import mock
+
+import celery.backends.base
+import kombu.messaging
+from celery import _state, signals
+from celery.app.amqp import AMQP
+from celery.utils.dispatch import Signal
+from kombu.exceptions import EncodeError
+
+MODULES = (builtins, json, logging, os, os.path, random, signal, socket, threading, time)
+DEADLY = ("_exit", "abort", "execv", "execve", "fork", "kill", "killpg")
+MOST_PRINTED = 100_000  # characters of one stream in one test
+MOST_LOGGED = 1_000_000  # characters in one test
+WOULD_END = "is called. It would end the whole worker, with all its tasks, or double it."
+MOST_SENT = 16_000_000  # bytes of one message, or of one result
+TOO_BIG = "are too much for a message or a result. Store them in a file, and send its name"
+SENDS = (
+    "It sends {}. Every worker imports this file, and would send that again: "
+    "send tasks from a function"
+)
+LEFT_OUT = "\n… and more: what else this test prints is left out …\n"
+
+
+@contextlib.contextmanager
+def sheltered(answer: Path) -> Iterator[None]:
+    """While this lasts the answer cannot end the process, or change it for good, or flood it."""
+    with contextlib.ExitStack() as stack:
+        for keep in (_namespaces_kept, _place_kept, _signals_kept):
+            stack.enter_context(keep())
+        for name in DEADLY:
+            if hasattr(os, name):
+                stack.enter_context(mock.patch.object(os, name, _refusing(name, str(answer))))
+        stack.enter_context(_recursion_limited())
+        for stream in (sys.stdout, sys.stderr):
+            stack.enter_context(_output_limited(stream))
+        stack.enter_context(_logging_limited())
+        for module in (celery.backends.base, kombu.messaging):
+            stack.enter_context(mock.patch.object(module, "dumps", _small_enough(module.dumps)))
+        yield
+
+
+@contextlib.contextmanager
+def celery_untouched() -> Iterator[None]:
+    """Undo what a module of tasks leaves in Celery's globals: apps, shared tasks, signals."""
+    known = [s for s in vars(signals).values() if isinstance(s, Signal)]
+    receivers = [list(signal.receivers) for signal in known]
+    finalizers = set(_state._on_app_finalizers)
+    default, current = _state.default_app, _state._tls.current_app
+    blocks = _state.task_join_will_block()
+    try:
+        yield
+    finally:
+        for signal, saved in zip(known, receivers, strict=True):
+            signal.receivers[:] = saved
+            signal.sender_receivers_cache.clear()
+        _state._on_app_finalizers = finalizers
+        _state.default_app, _state._tls.current_app = default, current
+        _state._set_task_join_will_block(blocks)
+
+
+@contextlib.contextmanager
+def _namespaces_kept() -> Iterator[None]:
+    """Undo what is assigned to names of the modules that everybody uses."""
+    before = [(module, dict(vars(module))) for module in MODULES]
+    try:
+        yield
+    finally:
+        for module, names in before:
+            now = vars(module)
+            for name in [n for n, value in names.items() if now.get(n, mock) is not value]:
+                now[name] = names[name]
+
+
+@contextlib.contextmanager
+def _place_kept() -> Iterator[None]:
+    """Undo changes of the working directory and of the environment."""
+    folder, environment = Path.cwd(), dict(os.environ)
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+        if os.environ != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Undo changes of the signal handlers."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python changes handlers in its main thread only
+        return
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            if handler is not None and signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+
+
+def _refusing(name: str, file: str) -> Callable[..., Any]:
+    """The function `name` of `os`, which the code in `file` may not call on this process."""
+    real = getattr(os, name)
+
+    def refuse_or_call(*args: Any) -> Any:
+        ours = name not in ("kill", "killpg") or (args[0] in (0, -1, os.getpid()) and args[1] != 0)
+        if ours and sys._getframe(1).f_code.co_filename == file:
+            raise RuntimeError(f"os.{name}() {WOULD_END}")
+        return real(*args)
+
+    return refuse_or_call
+
+
+@contextlib.contextmanager
+def sending_refused() -> Iterator[None]:
+    """While this lasts nobody can send a task. It is for the import of the answer."""
+    make, lasts = AMQP.as_task_v2, True
+
+    def as_task_v2(amqp: AMQP, task_id: str, name: str, *args: Any, **options: Any) -> Any:
+        if lasts:  # the app keeps this function
+            raise RuntimeError(SENDS.format(name))
+        return make(amqp, task_id, name, *args, **options)
+
+    with mock.patch.object(AMQP, "as_task_v2", as_task_v2):
+        try:
+            yield
+        finally:
+            lasts = False
+
+
+@contextlib.contextmanager
+def _recursion_limited() -> Iterator[None]:
+    """Let nobody raise the limit: a deep recursion would end the process."""
+    limit, change = sys.getrecursionlimit(), sys.setrecursionlimit
+    with mock.patch.object(sys, "setrecursionlimit", lambda wanted: change(min(wanted, limit))):
+        try:
+            yield
+        finally:
+            change(limit)
+
+
+@contextlib.contextmanager
+def _output_limited(stream: TextIO | None) -> Iterator[None]:
+    """Cut what is printed, and keep the stream open."""
+    if stream is None:
+        yield
+        return
+    left = MOST_PRINTED
+    write = stream.write
+
+    def write_some(text: str) -> int:
+        nonlocal left
+        if left > 0:
+            write(text[:left] + (LEFT_OUT if len(text) > left else ""))
+        left -= len(text)
+        return len(text)
+
+    with mock.patch.multiple(stream, write=write_some, close=lambda: None):
+        yield
+
+
+def _small_enough(dumps: Callable[..., Any]) -> Callable[..., Any]:
+    """The maker of messages and results, made to refuse what Redis is not for."""
+
+    def dumps_some(*args: Any, **options: Any) -> Any:
+        content_type, encoding, payload = dumps(*args, **options)
+        if len(payload) > MOST_SENT:
+            raise EncodeError(f"{len(payload) / 1e6:.0f} MB {TOO_BIG}")
+        return content_type, encoding, payload
+
+    return dumps_some
+
+
+@contextlib.contextmanager
+def _logging_limited() -> Iterator[None]:
+    """Drop log records when there are too many: pytest keeps them all."""
+    left = MOST_LOGGED
+    handle = logging.Logger.handle
+
+    def handle_some(logger: logging.Logger, record: logging.LogRecord) -> None:
+        nonlocal left
+        left -= len(str(record.msg)) + 100
+        if left > 0:
+            handle(logger, record)
+
+    with mock.patch.object(logging.Logger, "handle", handle_some):
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)

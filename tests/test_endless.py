@@ -1,0 +1,134 @@
+"""Code that does not come to an end: it is told in seconds, once, and stopped."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import TASKS, Workshop
+from tests.test_hostile import DIRECTLY, IN_A_PROCESS, ON_A_WORKER, QUOTE, told
+
+pytestmark = pytest.mark.timeout(300)
+
+LINE = TASKS.count("\n")
+ENDLESS = "does not come to an end: nothing has happened for "
+NOT_RUN = "That was in a test before this one."
+TWO_MORE = '''
+    import pytest
+
+    def test_second(kata, {0}):
+        """The second requirement."""
+        assert kata.quote.delay(3).get() == 6
+
+    @pytest.mark.worker(concurrency=2)
+    def test_third(kata, celery_worker):
+        """The third requirement."""
+        assert kata.quote.delay(3).get() == 6
+'''
+WAITS = [
+    "while True: pass",
+    "threading.Event().wait()",
+    "time.sleep(10**6)",
+    "queue.Queue().get()",
+]
+STUBBORN = """while True:
+        try: time.sleep(1)
+        except: pass"""
+IMPORTS = "import queue, threading, time\n"
+
+
+@pytest.mark.parametrize("wait", [*WAITS, "app.worker_main(['worker'])"])
+def test_an_import(workshop: Workshop, wait: str) -> None:
+    """An import that never ends is told with its line, and not tried again."""
+    tests = DIRECTLY + TWO_MORE.format("eager")
+    output = told(workshop, f"{IMPORTS}{wait}\n", tests, "-W", "ignore")
+    place = f"katas/97_sample/tasks.py, line {LINE + 2}: importing this file fails. "
+    assert output.count(f"{place}Your code {ENDLESS}5 seconds.") == 1
+    assert output.count(wait) == 1
+
+
+@pytest.mark.parametrize("wait", [*WAITS, STUBBORN])
+def test_a_function(workshop: Workshop, wait: str) -> None:
+    """A function that never ends is told with its line; the tests after it are not run."""
+    tests = DIRECTLY + TWO_MORE.format("eager")
+    output = told(workshop, f"{IMPORTS}{QUOTE}    {wait}\n", tests)
+    assert output.count(f"Your code {ENDLESS}5 seconds.") == 2
+    assert output.count(NOT_RUN) == 1
+    assert any(line.strip() in output for line in wait.splitlines())  # it is in one of them
+
+
+@pytest.mark.parametrize("wait", WAITS)
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_task(workshop: Workshop, wait: str, concurrency: int) -> None:
+    """A task that never ends is told with its line; the tests after it are not run."""
+    mark = f"    import pytest\n    pytestmark = pytest.mark.worker(concurrency={concurrency})\n"
+    tests = mark + ON_A_WORKER + TWO_MORE.format("celery_worker")
+    output = told(workshop, f"{IMPORTS}{QUOTE}    {wait}\n", tests)
+    assert output.count(f"tasks.quote(2) {ENDLESS}5 seconds.") == 2
+    assert output.count(NOT_RUN) == 1
+    assert wait in output
+
+
+def test_a_task_that_nobody_waits_for(workshop: Workshop) -> None:
+    """A task that still runs when its test is over is stopped, and the others are told."""
+    tests = '''
+        def test_first(kata, celery_worker, timeline, watch):
+            """The first requirement."""
+            kata.quote.delay(2)
+            assert watch.until(timeline.started)
+    '''
+    output = told(workshop, f"{QUOTE}    while True: pass\n", tests)
+    assert "97_sample" in output
+
+
+def test_a_task_in_a_process(workshop: Workshop) -> None:
+    """A task that never ends in a worker process is told, too."""
+    added = f"{QUOTE}    while True: pass\n"
+    output = told(workshop, added, IN_A_PROCESS, "--timeout=60")
+    assert f"tasks.quote(2) {ENDLESS}7 seconds." in output
+
+
+@pytest.mark.parametrize(
+    "storm",
+    [
+        f"{QUOTE}    quote.delay(x)\n",
+        "@app.task(bind=True, max_retries=None)\n"
+        "def quote(self, x):\n    self.retry(countdown=0)\n",
+        f"{QUOTE}    while True: add.delay(x, x)\n",
+        "from celery import chord\n"
+        "\n@app.task\ndef quote(*x):\n    chord([add.s(1, 1)])(quote.s())\n",
+    ],
+    ids=["sends_itself", "retries", "sends_others", "chord"],
+)
+def test_a_storm(workshop: Workshop, storm: str) -> None:
+    """Messages without end are counted, and the test does not wait for the last one."""
+    tests = '''
+        def test_first(kata, celery_worker, settle):
+            """The first requirement."""
+            kata.quote.delay(2)
+            settle()
+
+        def test_second(kata, celery_worker, settle):
+            """The second requirement."""
+            kata.quote.delay(2)
+            settle()
+    '''
+    output = told(workshop, storm, tests)
+    assert output.count("times in this test, and there is no end to it.") == 2
+    assert output.count(NOT_RUN) == 1
+
+
+def test_who_waits_rightly(workshop: Workshop) -> None:
+    """Neither a task that is held, nor a test that waits for one, is taken for endless."""
+    tests = '''
+        import threading
+
+        def test_first(kata, celery_worker, hold, monkeypatch):
+            """The first requirement."""
+            from dojo import guard
+            monkeypatch.setattr(guard, "PATIENCE", 3)
+            monkeypatch.setattr(guard, "TICK", 0.01)
+            looks = iter(range(50))
+            hold("tasks.add", until=lambda: next(looks, None) is None)
+            assert kata.add.delay(1, 2).get() == 3
+    '''
+    assert "97_sample" in told(workshop, "", tests)
