@@ -48,7 +48,10 @@ def answer_of(kata: Kata) -> Path:
     """
     path = tree() / kata.slug / "tasks.py"
     if not path.is_file():
-        raise AnswerError(f"{shown(path)} is missing. It holds the answer to {kata.slug}.")
+        text = f"{shown(path)} is missing. It holds the answer to {kata.slug}."
+        if tree() == curriculum.ROOT / "katas":
+            text += f"\nGet it back: git restore {shown(path)}"
+        raise AnswerError(text)
     return path
 
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import linecache
 import re
-import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-from celery.app.defaults import _TO_NEW_KEY, DEFAULTS
-
-from dojo import answers
+from dojo import answers, causes
 from dojo.drawing import drawn
 from dojo.map import command
 from dojo.timeline import Timeline
 
-NAME_OF_ERROR = re.compile(r"\b[A-Z]\w*")
-RESULT_METHODS = {"get", "join"}
-#: What Python says of `.get()` on a signature, which is a dict.
-DICTS_GET = "get expected at least 1 argument"
 MOST_LINES = 8  # of one message
 
 
@@ -42,6 +33,8 @@ class Explanation:
     @property
     def text(self) -> str:
         """The whole text, as it is printed."""
+        if self.of_file:
+            return _indented(self.what)
         parts = [self.requirement, _indented(self.what)]
         if self.timeline:
             parts.append("What Celery did:\n" + _indented(self.timeline))
@@ -77,28 +70,32 @@ def explain(
     if isinstance(error, AttributeError) and _is_tasks_module(getattr(error, "obj", None)):
         missing = answers.about_missing_name(answer, error.name or "")
         return Explanation(requirement, missing, of_file=True)
-    if todo is not None:  # what comes before it may be missing
-        todo = min({todo, *answers.gaps(answer)})
-    paragraphs = [_what(error, test_file, answer), *_in_the_worker(error, timeline)]
-    paragraphs += _mistyped_settings()
-    paragraphs.append(_where(error, test_file, answer, timeline))
+    what = _what(error, test_file, answer)
+    if todo is not None:  # the message may name another one, or an earlier one may be missing
+        of_test = min(answers.todos_in(what), default=todo)
+        todo = min({of_test, *answers.gaps(answer)})
+        way_on = _way_on(answer, test_file.parent, todo, comes_first=todo < of_test)
+    paragraphs = [what, *_in_the_worker(error, timeline)]
+    paragraphs += causes.in_the_settings()
+    paragraphs.append(_where(error, test_file, answer, timeline, says_it_all=_is_told(error)))
     drawing = drawn(timeline) if timeline is not None else ""
-    if not drawing and expects_messages:
+    if not drawing and expects_messages and isinstance(error, AssertionError):
         drawing = "nothing: no message was sent and no task ran."
     return Explanation(
         requirement,
         "\n\n".join(filter(None, paragraphs)),
         timeline=drawing,
-        way_on=_way_on(answer, test_file.parent, todo) if todo is not None else "",
+        way_on=way_on if todo is not None else "",
         todo=todo,
     )
 
 
-def _way_on(answer: Path, folder: Path, todo: int) -> str:
+def _way_on(answer: Path, folder: Path, todo: int, comes_first: bool) -> str:
     line = answers.todo_lines(answer).get(todo)
     where = answers.shown(answer) + (f", line {line}" if line else "")
     hint = command("pytest", answers.shown(folder), "--hint")
-    return f"This is TODO {todo}: {where}. A hint: {hint}"
+    what = f"TODO {todo} comes first" if comes_first else f"This test is about TODO {todo}"
+    return f"{what}: {where}. A hint: {hint}"
 
 
 def _todos(error: BaseException, timeline: Timeline | None) -> list[int]:
@@ -118,48 +115,16 @@ def _is_tasks_module(value: object) -> bool:
 
 
 def _what(error: BaseException, test_file: Path, answer: Path) -> str:
-    message = str(error)
-    if isinstance(error, pytest.fail.Exception):
-        return _about_pytest_failure(message)
-    if isinstance(error, AttributeError) and error.name in RESULT_METHODS:
-        return _about_no_result(error)
-    if isinstance(error, TypeError) and message.startswith(DICTS_GET):
-        return (
-            ".get() was called on a signature that nobody has sent. It is a kind of dict. "
-            "An AsyncResult is expected here."
-        )
+    if said := causes.in_our_words(error):
+        return said
     if not isinstance(error, AssertionError):
-        raised = f"{type(error).__name__}: {message}" if message else type(error).__name__
-        return "\n".join(filter(None, [raised, _about_signatures(error, answer)]))
-    said, compared = _split_assertion(message)
+        raised = f"{type(error).__name__}: {error}".removesuffix(": ")
+        return "\n".join(filter(None, [raised, causes.of_no_signature(error, answer)]))
+    said, compared = _split_assertion(str(error))
     if said:
         return said
     statement = _statement(error, test_file)
     return "\n".join(filter(None, [statement, _cut(compared)]))
-
-
-def _about_no_result(error: AttributeError) -> str:
-    return (
-        f"The test called .{error.name}() on {_shortened(repr(error.obj))}. That is no result "
-        "of a task: an AsyncResult is expected here."
-    )
-
-
-def _about_signatures(error: BaseException, answer: Path) -> str:
-    """A word on errors that Celery's canvas raises over what is no signature."""
-    frames = traceback.extract_tb(error.__traceback__)
-    mine = [n for n, frame in enumerate(frames) if Path(frame.filename) == answer]
-    inside = (
-        [frame for frame in frames[mine[-1] + 1 :] if "celery" in frame.filename] if mine else []
-    )
-    if isinstance(error, AttributeError | TypeError) and any(
-        Path(frame.filename).name == "canvas.py" for frame in inside
-    ):
-        return (
-            "Celery says so about what it was handed here. Are all of them signatures, such as "
-            "`task.s(1, 2)`?"
-        )
-    return ""
 
 
 def _in_the_worker(error: BaseException, timeline: Timeline | None) -> list[str]:
@@ -168,34 +133,6 @@ def _in_the_worker(error: BaseException, timeline: Timeline | None) -> list[str]
     if not failed or not failed[-1].error or f"{type(error).__name__}: {error}" in failed[-1].error:
         return []
     return [f"{failed[-1].task} failed in the worker:\n{_cut(failed[-1].error)}"]
-
-
-def _mistyped_settings() -> list[str]:
-    """A word on each setting of the learner's app that Celery does not know, but nearly."""
-    app = getattr(sys.modules.get(answers.MODULE_NAME), "app", None)
-    changed = getattr(getattr(app, "conf", None), "changes", {})
-    strange = [name for name in map(str, changed) if name.lower() not in DEFAULTS]
-    found = (
-        (name, difflib.get_close_matches(name.lower(), DEFAULTS, n=1, cutoff=0.8))
-        for name in strange
-    )
-    return [
-        f"`{name}` is not a setting of Celery. Did you mean `{close[0]}`?"
-        for name, close in found
-        if close and name not in _TO_NEW_KEY
-    ]
-
-
-def _about_pytest_failure(message: str) -> str:
-    if "pytest-timeout" in message:
-        return (
-            f"{message.split(' from ')[0]}: the test did not come to an end.\n"
-            "Look for an endless loop, or for something that waits and never gets it."
-        )
-    if message.startswith("DID NOT RAISE"):
-        names = NAME_OF_ERROR.findall(message.removeprefix("DID NOT RAISE"))
-        return f"{' or '.join(names)} must be raised here, and nothing was raised."
-    return message
 
 
 def _split_assertion(message: str) -> tuple[str, str]:
@@ -207,15 +144,12 @@ def _split_assertion(message: str) -> tuple[str, str]:
 
 
 def _cut(text: str) -> str:
+    text = re.split(r"\n *Full diff", text)[0]  # pytest adds it where it believes to run in CI
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("+ ")]
     lines = [line for line in lines if "Use -v to get" not in line and line.strip()]
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], "…"]
-    return "\n".join(map(_shortened, lines))
-
-
-def _shortened(line: str, most: int = 200) -> str:
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return "\n".join(map(causes.shortened, lines))
 
 
 def _statement(error: BaseException, test_file: Path) -> str:
@@ -225,20 +159,42 @@ def _statement(error: BaseException, test_file: Path) -> str:
     return ""
 
 
-def _where(error: BaseException, test_file: Path, answer: Path, timeline: Timeline | None) -> str:
-    """The lines of the learner and of the test that the error passed through."""
+def _is_told(error: BaseException) -> bool:
+    """Whether the test has a text of its own for this failure."""
+    return isinstance(error, AssertionError) and bool(_split_assertion(str(error))[0])
+
+
+def _where(
+    error: BaseException,
+    test_file: Path,
+    answer: Path,
+    timeline: Timeline | None,
+    says_it_all: bool,
+) -> str:
+    """The lines of the learner and of the test that the error passed through.
+
+    Of the test only the place is named if its message says it all.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     failed = timeline.failed() if timeline is not None else []
     places = [("in the worker: ", *event.where) for event in failed[-1:] if event.where]
     mine = [("", f.filename, f.lineno or 0) for f in frames if Path(f.filename) == answer]
     places += list(dict.fromkeys(mine))[-3:]
-    places += [("", f.filename, f.lineno or 0) for f in frames if Path(f.filename) == test_file][
-        -1:
+    told = [
+        f"{prefix}{_place(file, line)}:\n    {_source(file, line)}" for prefix, file, line in places
     ]
-    return "\n".join(
-        f"{prefix}{answers.shown(file)}, line {line}:\n    {linecache.getline(file, line).strip()}"
-        for prefix, file, line in places
-    )
+    in_test = [(f.filename, f.lineno or 0) for f in frames if Path(f.filename) == test_file][-1:]
+    for file, line in in_test:
+        told.append(_place(file, line) + ("" if says_it_all else f":\n    {_source(file, line)}"))
+    return "\n".join(told)
+
+
+def _place(file: str, line: int) -> str:
+    return f"{answers.shown(file)}, line {line}"
+
+
+def _source(file: str, line: int) -> str:
+    return linecache.getline(file, line).strip()
 
 
 def _indented(text: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from dojo import answers, curriculum
 from dojo.curriculum import Kata
+from dojo.hints import GRADES
 
 CELLS = 10  # of a bar
 #: How what we draw is written where the terminal has only plain letters.
@@ -27,7 +28,6 @@ class Progress:
     outcomes: dict[str, str] = field(default_factory=dict)  # of those that ran, by their ids
     todos: set[int] = field(default_factory=set)  # that the failed tests are about
     unusable: bool = False  # the file itself is at fault, not an answer in it
-    whole: bool = True  # were all tests of the kata asked for?
 
     @property
     def passed(self) -> int:
@@ -47,7 +47,7 @@ class Progress:
     @property
     def done(self) -> bool:
         """Whether every test of the kata ran and passed."""
-        return self.whole and self.passed == self.total > 0
+        return self.passed == self.total > 0
 
     @property
     def state(self) -> str:
@@ -57,13 +57,13 @@ class Progress:
         if self.kata.lacks:
             return f"needs {self.kata.lacks}"
         if self.unusable:
-            return "the file cannot be used: see above"
-        if self.todos:
-            return ", ".join(f"TODO {number}" for number in sorted(self.todos))
-        if self.failed:
-            return f"{self.failed} to go"
-        left = self.total - self.passed
-        return f"{left} did not run" if left else "passed, but not all of it ran"
+            return "the file has an error: see above"
+        told = [f"TODO {number}" for number in sorted(self.todos)]
+        if self.failed and not told:
+            told = [f"{self.failed} to go"]
+        if left := self.total - len(self.outcomes):
+            told.append(f"{left} did not run")
+        return ", ".join(told)
 
 
 def command(*words: str) -> str:
@@ -91,8 +91,13 @@ class Map:
     def _line(self, text: str = "", **markup: bool) -> None:
         self._terminal.write_line(plain(text, self._stream), **markup)
 
-    def draw(self) -> None:
-        """Draw the bars, and say what comes next."""
+    def draw(self, hint_seen: int = 0, diff_seen: bool = False) -> None:
+        """Draw the bars, and say what comes next.
+
+        Args:
+            hint_seen: the grade of the hint that this run has given, if it has.
+            diff_seen: has this run shown the difference from the reference?
+        """
         self._terminal.section("katas", "-")
         upcoming = self.next_unfinished
         for progress in self._katas:
@@ -102,9 +107,9 @@ class Map:
         if not self._own:
             return
         if upcoming is not None:
-            self._way_on(upcoming)
+            self._way_on(upcoming, hint_seen)
         elif all(progress.done for progress in self._katas):
-            self._all_done()
+            self._all_done(diff_seen)
 
     @property
     def next_unfinished(self) -> Progress | None:
@@ -128,7 +133,7 @@ class Map:
         text = f" {mark} {progress.kata.slug:{width}}  {bar}  {counted}  {progress.state}"
         self._line(text[:79], green=progress.done, yellow=is_next)
 
-    def _way_on(self, progress: Progress) -> None:
+    def _way_on(self, progress: Progress, hint_seen: int) -> None:
         kata, answer = progress.kata, answers.tree() / progress.kata.slug / "tasks.py"
         folder = answers.shown(kata.folder)
         where = answers.shown(answer)
@@ -141,21 +146,24 @@ class Map:
         self._line(f"  read  {folder}/README.md")
         self._line(f"  edit  {where}{what}")
         self._line(f"  run   {command('pytest', folder)}")
-        if progress.todo:
-            self._line(f"  hint  {command('pytest', folder, '--hint')}")
+        if progress.todo and hint_seen < len(GRADES):
+            option = f"--hint={hint_seen + 1}" if hint_seen else "--hint"
+            self._line(f"  hint  {command('pytest', folder, option)}")
 
-    def _all_done(self) -> None:
+    def _all_done(self, diff_seen: bool) -> None:
         katas = curriculum.katas()
         mine = [p.kata.slug for p in self._katas]
         if [k.slug for k in katas] == mine and len(mine) > 1:
             self._line()
             self._line(f"All {len(katas)} katas are done. Well done: you know Celery!", bold=True)
-            self._line("Now compare your answers with the reference: " + command("pytest --diff"))
+            if not diff_seen:
+                self._line("Compare your answers with the reference: " + command("pytest --diff"))
             return
         self._line()
         last = mine[-1]
         folder = answers.shown(self._katas[-1].kata.folder)
-        self._line(f"Compare with the reference: {command('pytest', folder, '--diff')}")
+        if not diff_seen:
+            self._line(f"Compare with the reference: {command('pytest', folder, '--diff')}")
         following = next((k for k in katas if k.slug > last), None)
         if following is not None:
             self._line(f"Go on with: {command('pytest', answers.shown(following.folder))}")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from dojo.curriculum import ROOT, katas
 
 PATHS = "katas_paths"  # where an option leaves a path that it found in place of its value
 
@@ -68,9 +71,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def give_back_paths(config: pytest.Config) -> None:
-    """Let pytest run the paths that an option found in place of its value."""
+def find_katas(config: pytest.Config) -> None:
+    """Let pytest run what was meant: paths that an option found in place of its value, the
+    kata of a file that holds an answer, and a kata by the beginning of its name."""
     paths = getattr(config.option, PATHS, [])
     if paths and config.args_source is not config.ArgsSource.ARGS:
         config.args = []
-    config.args += paths
+    config.args = [_meant(arg, config.invocation_params.dir) for arg in [*config.args, *paths]]
+
+
+def _meant(arg: str, start: Path) -> str:
+    path = start / arg
+    for kata in katas():
+        if path in (kata.stub, kata.folder / "README.md"):
+            return str(kata.folder)
+    if path.exists() or not path.name or path.parent not in (start, ROOT, ROOT / "katas"):
+        return arg
+    found = [kata.folder for kata in katas() if kata.slug.startswith(path.name)]
+    return str(found[0]) if len(found) == 1 else arg

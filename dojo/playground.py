@@ -30,7 +30,8 @@ def add_to(subparsers: argparse._SubParsersAction[Any]) -> None:
         help="run Celery's own command line on your answer to a kata",
         description="Runs `celery -A tasks …` on your answer to a kata, or on the reference "
         "solution if SOLUTIONS=1 is set. The broker is the one that CELERY_BROKER_URL names, "
-        f"and results go where CELERY_RESULT_BACKEND says; without them both are {REDIS}.",
+        "and results go where CELERY_RESULT_BACKEND says; without them both are KATAS_REDIS_URL, "
+        f"or else {REDIS}.",
     )
     parser.add_argument("kata", help="its folder or number, such as 05_routing or 5")
     parser.add_argument(
@@ -75,9 +76,10 @@ def environment(
     """The variables with which Celery finds the answer, the broker and the results."""
     places = answers.search_path(kata, answer)
     inherited = environ.get("PYTHONPATH")
+    redis = environ.get("KATAS_REDIS_URL", REDIS)
     return {
-        "CELERY_BROKER_URL": REDIS,
-        "CELERY_RESULT_BACKEND": REDIS,
+        "CELERY_BROKER_URL": redis,
+        "CELERY_RESULT_BACKEND": redis,
         **environ,
         "PYTHONPATH": os.pathsep.join([*places, inherited] if inherited else places),
     }

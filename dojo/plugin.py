@@ -14,7 +14,7 @@ pytest_plugins = ("dojo.fixtures",)
 def pytest_configure(config: pytest.Config) -> None:
     """Look for the servers, and let the dojo report on the katas."""
     servers.check()
-    options.give_back_paths(config)
+    options.find_katas(config)
     if (target := config.option.timeline) is not None:
         from dojo import chart
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,17 +32,22 @@ class Report:
 
     # -- one test ---------------------------------------------------------------------
 
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Any:
+        """Count the tests of a kata: all of them, also if -k, --lf or an id chooses some."""
+        report: pytest.CollectReport = yield
+        kata = curriculum.kata_of(collector.path) if isinstance(collector, pytest.Module) else None
+        if kata is not None:
+            self._totals[kata.slug] = len(report.result)
+        return report
+
     def pytest_itemcollected(self, item: pytest.Item) -> None:
-        """Count a test, and keep pytest from explaining a failure that we explain.
+        """Keep pytest from explaining a failure that we explain.
 
         It parses source files for that, and CPython 3.11 cannot do so while the thread of a
         worker formats a traceback (python/cpython#106905): the whole run would end.
         """
-        kata = curriculum.kata_of(item.path)
-        if kata is None:
-            return
-        self._totals[kata.slug] = self._totals.get(kata.slug, 0) + 1
-        if not self._wants_pytests_own_words():
+        if curriculum.kata_of(item.path) and not self._wants_pytests_own_words():
             item.repr_failure = lambda excinfo, style=None: ""  # type: ignore[method-assign] # noqa: ARG005
 
     @pytest.hookimpl(wrapper=True)
@@ -60,7 +66,9 @@ class Report:
             with contextlib.suppress(Exception):  # told below, where it is needed
                 explanation = self._explained(item, call.excinfo.value, about)
         if explanation is not None:
-            about.update(todo=explanation.todo, unusable=explanation.of_file)
+            about["todo"] = explanation.todo
+            if explanation.of_file:
+                about["unusable"] = answers.shown(self._answer(about))
         if self._wants_pytests_own_words():
             return report
         report.sections = list(_printed(report))
@@ -86,11 +94,14 @@ class Report:
             error,
             getattr(function, "__doc__", None) or item.name,
             item.path,
-            answers.tree() / about["slug"] / "tasks.py",
+            self._answer(about),
             timeline,
             todo=about.get("todo"),
             expects_messages=bool({"timeline", "celery_worker", "queue_size"} & set(asked_for)),
         )
+
+    def _answer(self, about: dict[str, Any]) -> Path:
+        return answers.tree() / str(about["slug"]) / "tasks.py"
 
     def _wants_pytests_own_words(self) -> bool:
         option = self._config.option
@@ -105,7 +116,7 @@ class Report:
             return
         progress = self._of(about["slug"])
         progress.total = max(progress.total, about["total"])
-        progress.unusable |= about.get("unusable", False)
+        progress.unusable |= "unusable" in about
         if report.failed and about.get("todo"):
             progress.todos.add(about["todo"])
         if report.when == "call" or not report.passed:
@@ -113,9 +124,7 @@ class Report:
 
     def _of(self, slug: str) -> Progress:
         if slug not in self._progress:
-            chosen = any("::" in arg and f"{slug}/" in arg for arg in self._config.args)
-            whole = not chosen and not getattr(self._config.option, "lf", False)
-            self._progress[slug] = Progress(curriculum.kata(slug), whole=whole)
+            self._progress[slug] = Progress(curriculum.kata(slug))
         return self._progress[slug]
 
     def _map(self, terminal: pytest.TerminalReporter) -> Map:
@@ -125,54 +134,56 @@ class Report:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Choose the failures to show: those of the first unfinished kata, each cause once."""
+        """Choose the failures to show: those of the first unfinished kata, each cause once.
+
+        Whoever asks for a hint has read them.
+        """
         terminal = session.config.pluginmanager.get_plugin("terminalreporter")
         if terminal is None or self._wants_pytests_own_words():
             return
         upcoming = self._map(terminal).next_unfinished
         slug = upcoming.kata.slug if upcoming else ""
-        said: set[str] = set()
+        no_more = bool(self._config.option.hint and upcoming and upcoming.todo)
+        stats, said = terminal.stats, ""
         for category in ("failed", "error"):
-            shown: list[Any] = []
-            later: list[Any] = []
-            for report in terminal.stats.get(category, []):
-                about = _about(report) or {"slug": slug}
-                again = about.get("unusable") and str(report.longrepr).partition("\n\n")[2] in said
-                (later if about["slug"] != slug or again else shown).append(report)
-                said.add(str(report.longrepr).partition("\n\n")[2])
-            _keep(terminal, category, shown, later)
+            for report in stats.pop(category, []):
+                about, text = _about(report), str(report.longrepr)
+                if about is None:
+                    stats.setdefault(category, []).append(report)
+                    continue
+                again = about.get("unusable") and text.strip().splitlines()[0] in said
+                if about["slug"] != slug or again or no_more:
+                    stats.setdefault(LATER, []).append(report)
+                    continue
+                said += text
+                _dress(report, terminal)
+                stats.setdefault("failed", []).append(report)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print what was asked for by an option, and the map."""
         chart = self._map(terminalreporter)
         if not self._progress:
             return
+        option = self._config.option
         terminalreporter.ensure_newline()
-        if grade := self._config.option.hint:
-            self._hint(terminalreporter, chart.next_unfinished, int(grade))
-        if wish := self._config.option.diff:
+        if option.hint:
+            _hint(terminalreporter, chart.next_unfinished, int(option.hint))
+        if option.diff:
             for progress in self._progress.values():
-                _diff(terminalreporter, progress, anyway=wish == "anyway")
-        chart.draw()
+                _diff(terminalreporter, progress, anyway=option.diff == "anyway")
+        chart.draw(hint_seen=int(option.hint or 0), diff_seen=bool(option.diff))
 
-    def _hint(
-        self, terminal: pytest.TerminalReporter, upcoming: Progress | None, grade: int
-    ) -> None:
+
+def _hint(terminal: pytest.TerminalReporter, upcoming: Progress | None, grade: int) -> None:
+    if upcoming is None:
         terminal.section("hint", "-")
-        if upcoming is None:
-            terminal.write_line("No test fails, so there is nothing to give a hint for.")
-        elif upcoming.todo is None:
-            terminal.write_line(
-                "First mend what is said above. Then there is a hint for each TODO."
-            )
-        else:
-            terminal.write_line(
-                plain(hints.hint(upcoming.kata, upcoming.todo, grade), terminal._tw._file)
-            )
-            if grade < len(hints.GRADES):
-                folder = answers.shown(upcoming.kata.folder)
-                terminal.write_line("")
-                terminal.write_line(f"More: {command('pytest', folder, f'--hint={grade + 1}')}")
+        terminal.write_line("No test fails, so there is nothing to give a hint for.")
+        return
+    terminal.section(f"hint for {upcoming.kata.slug}", "-")
+    if upcoming.todo is None:
+        terminal.write_line("First mend what is said above. Then there is a hint for each TODO.")
+        return
+    terminal.write_line(plain(hints.hint(upcoming.kata, upcoming.todo, grade), terminal._tw._file))
 
 
 def _about(report: Any) -> dict[str, Any] | None:
@@ -182,18 +193,13 @@ def _about(report: Any) -> dict[str, Any] | None:
     return about if isinstance(about, dict) else None
 
 
-def _keep(terminal: Any, category: str, shown: list[Any], later: list[Any]) -> None:
-    """Let the terminal show these reports, in the stream's letters, and only count those."""
-    for report in shown:
-        if isinstance(report.longrepr, str):
-            report.longrepr = plain(report.longrepr, terminal._tw._file)
-        report.__dict__.pop("node", None)  # pytest-xdist would print which process it was
-    if category in terminal.stats:
-        terminal.stats[category] = shown
-        if not shown:
-            del terminal.stats[category]
-    if later:
-        terminal.stats.setdefault(LATER, []).extend(later)
+def _dress(report: Any, terminal: pytest.TerminalReporter) -> None:
+    """Make the terminal show a failure in letters of its stream, under the right headline."""
+    if isinstance(report.longrepr, str):
+        report.longrepr = plain(report.longrepr, terminal._tw._file)
+    if about := (_about(report) or {}).get("unusable"):
+        report.location = (*report.location[:2], about)
+    report.__dict__.pop("node", None)  # pytest-xdist would print which process it was
 
 
 def _printed(report: pytest.TestReport) -> Any:

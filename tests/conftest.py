@@ -11,7 +11,15 @@ import pytest
 from dojo import curriculum, servers
 
 #: What the outer run was told must not reach the inner ones.
-TOLD_OUTSIDE = ("SOLUTIONS", "KATAS_ANSWERS", "PYTEST_ADDOPTS", "UV", *servers.SCHEMES)
+TOLD_OUTSIDE = (
+    "SOLUTIONS",
+    "KATAS_ANSWERS",
+    "PYTEST_ADDOPTS",
+    "UV",
+    "CI",
+    "BUILD_NUMBER",
+    *servers.SCHEMES,
+)
 
 TASKS = """
 from celery import Celery
@@ -92,3 +100,11 @@ def workshop(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Work
     for name in TOLD_OUTSIDE:
         monkeypatch.delenv(name, raising=False)
     return Workshop(pytester)
+
+
+@pytest.fixture
+def shop(workshop: Workshop) -> Workshop:
+    """See `tests.shop.built`."""
+    from tests.shop import built  # it needs this module
+
+    return built(workshop)

@@ -44,8 +44,13 @@ def again(self):
     )
 
 
-def test_a_long_timeline_is_cut(workshop: Workshop) -> None:
-    """A failure has at most 25 lines or so, whatever happened."""
+@pytest.mark.parametrize("on_ci", [False, True])
+def test_a_long_timeline_is_cut(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, on_ci: bool
+) -> None:
+    """A failure has at most 25 lines or so, whatever happened, and also where pytest says more."""
+    if on_ci:
+        monkeypatch.setenv("CI", "true")
     workshop.kata(
         """
         import pytest
@@ -64,4 +69,4 @@ def test_a_long_timeline_is_cut(workshop: Workshop) -> None:
         next(n for n, line in enumerate(result.outlines) if text in line)
         for text in ("___ test_it ___", "- katas -")
     )
-    assert end - start <= 27
+    assert end - start <= 28

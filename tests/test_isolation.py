@@ -106,7 +106,7 @@ raise ValueError("no further")
         """,
         slug="98_other",
     )
-    workshop.run().assert_outcomes(errors=1, passed=2)
+    workshop.run().assert_outcomes(failed=1, passed=2)
 
 
 def test_settings_stay_with_their_app(workshop: Workshop) -> None:

@@ -1,84 +1,16 @@
-"""The map at the end of a run, the failures that are shown with it, hints and diffs."""
+"""The map at the end of a run, and the failures that are shown with it."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.conftest import PASSES, TASKS, Workshop
+from tests.conftest import PASSES, Workshop
+from tests.shop import LINE, TWO, WHOLE, the_map
 
 pytestmark = pytest.mark.timeout(300)
 
-#: Two tests, for TODO 1 and TODO 2; the answers below pass none, one or both.
-TWO = '''
-    import pytest
-
-    @pytest.mark.todo(1)
-    def test_first(kata, eager):
-        """The first requirement."""
-        assert kata.first() == 1
-
-    @pytest.mark.todo(2)
-    def test_second(kata, eager):
-        """The second requirement."""
-        assert kata.second() == 2
-'''
-STUB = (
-    TASKS
-    + """
-
-def first():
-    raise NotImplementedError("TODO 1: begin")
-
-
-def second():
-    raise NotImplementedError("TODO 2: go on")
-"""
-)
-HALF = STUB.replace('raise NotImplementedError("TODO 1: begin")', "return 1")
-WHOLE = HALF.replace('raise NotImplementedError("TODO 2: go on")', "return 2")
-LINE = STUB.splitlines().index('    raise NotImplementedError("TODO 2: go on")') + 1
-README = """\
-# 02 · Half
-
-<details><summary>TODO 2, first hint</summary>
-
-What [number](https://example.org/two) is it?
-</details>
-<details><summary>TODO 2, second hint</summary>
-
-It is even.
-</details>
-<details><summary>TODO 2, third hint</summary>
-
-It is prime, too.
-</details>
-"""
-
-
-@pytest.fixture
-def shop(workshop: Workshop) -> Workshop:
-    """Four katas in two parts: one is done, one half done, one not begun, one needs more."""
-    for slug, part, tasks in (
-        ("01_done", "1 · Foundations", WHOLE),
-        ("02_half", "1 · Foundations", HALF),
-        ("03_stub", "2 · Workflows", STUB),
-        ("04_new", "2 · Workflows", STUB),
-    ):
-        workshop.kata(TWO, tasks, slug)
-        about = f'part = "{part}"\ntitle = "{slug[3:].title()}"\njob = "count to two"\n'
-        needs = 'needs = "celery>=99"\n' if slug == "04_new" else ""
-        workshop.write(f"katas/{slug}/kata.toml", about + needs)
-        workshop.write(f"katas/{slug}/README.md", README)
-        workshop.write(f"solutions/{slug}/tasks.py", WHOLE.replace("return 2", "return 1 + 1"))
-    return workshop
-
-
-def the_map(result: pytest.RunResult) -> list[str]:
-    """The lines of the map, without pytest's last one."""
-    start = next(n for n, line in enumerate(result.outlines) if "- katas -" in line)
-    return [line for line in result.outlines[start + 1 :] if not line.startswith(("=", "!"))]
-
-
+DONE = "katas/01_done/test_done.py"
+HALF_DONE = "katas/02_half/test_half.py"
 MAP = f"""\
 1 · Foundations: 1 of 2
  ✓ 01_done  ██████████   2 of  2  done
@@ -129,31 +61,31 @@ def test_colour(shop: Workshop, monkeypatch: pytest.MonkeyPatch, coloured: bool)
 
 
 @pytest.mark.parametrize(
-    ("options", "rows", "code"),
+    ("options", "row", "code"),
     [
-        (["-x"], ["   03_stub  ░░░░░░░░░░   0 of  2  2 did not run"], 1),
-        (["katas/01_done"], [" ✓ 01_done  ██████████   2 of  2  done"], 0),
-        (["-k", "first"], [" ✓ 01_done", "   01_done  █████░░░░░   1 of  2  1 did not run"], 1),
+        (["-x"], "   03_stub  ░░░░░░░░░░   0 of  2  2 did not run", 1),
+        (["katas/01_done"], " ✓ 01_done  ██████████   2 of  2  done", 0),
+        (["-k", "first"], "   01_done  █████░░░░░   1 of  2  1 did not run", 1),
+        (["-k", "first", "-n", "2"], "   01_done  █████░░░░░   1 of  2  1 did not run", 1),
+        ([f"{DONE}::test_first"], "   01_done  █████░░░░░   1 of  2  1 did not run", 0),
         (
-            ["katas/01_done/test_done.py::test_first"],
-            ["   01_done  ██████████   1 of  1  passed, but not all of it ran"],
-            0,
-        ),
-        (
-            ["katas/02_half/test_half.py::test_second"],
-            [" → 02_half  ░░░░░░░░░░   0 of  1  TODO 2"],
+            [f"{HALF_DONE}::test_second"],
+            " → 02_half  ░░░░░░░░░░   0 of  2  TODO 2, 1 did not run",
             1,
         ),
+        (
+            [f"{DONE}::test_first", f"{DONE}::test_second"],
+            " ✓ 01_done  ██████████   2 of  2  done",
+            0,
+        ),
     ],
-    ids=["-x", "one", "-k", "id passed", "id failed"],
+    ids=["-x", "one", "-k", "-k -n", "id passed", "id failed", "both ids"],
 )
-def test_a_part_of_the_suite(
-    shop: Workshop, options: list[str], rows: list[str], code: int
-) -> None:
+def test_a_part_of_the_suite(shop: Workshop, options: list[str], row: str, code: int) -> None:
     """Whatever is chosen to run, a kata counts as done only if all of it ran and passed."""
     result = shop.run("-p", "no:randomly", *options)
     assert result.ret == code
-    assert rows[-1] in the_map(result)
+    assert row in the_map(result)
     done = [line for line in the_map(result) if line.endswith("  done")]
     assert all("2 of  2" in line for line in done)
 
@@ -163,10 +95,30 @@ def test_last_failed(shop: Workshop) -> None:
     shop.run()
     result = shop.run("--lf")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert " → 02_half  ░░░░░░░░░░   0 of  1  TODO 2" in the_map(result)
+    assert " → 02_half  ░░░░░░░░░░   0 of  2  TODO 2, 1 did not run" in the_map(result)
     shop.write("katas/02_half/tasks.py", WHOLE)
     result = shop.run("--lf", "katas/02_half")
-    assert "passed, but not all of it ran" in result.stdout.str()
+    assert "   02_half  █████░░░░░   1 of  2  1 did not run" in the_map(result)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["katas/02_half/tasks.py", "katas/02_half/README.md", "katas/02", "02", "katas/02_half"],
+)
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=str)
+def test_the_kata_is_found(shop: Workshop, path: str, options: tuple[str, ...]) -> None:
+    """The file that is edited, or the beginning of a name, stands for the kata."""
+    result = shop.run(path, *options)
+    rows = [line for line in the_map(result) if " of " in line]
+    assert rows == [" → 02_half  █████░░░░░   1 of  2  TODO 2"]
+
+
+@pytest.mark.parametrize("path", ["katas/0", "katas/99", "katas/02_half/other.py", "03x"])
+def test_no_kata_is_found(shop: Workshop, path: str) -> None:
+    """A path that stands for no kata, or for several, is left to pytest."""
+    result = shop.run(path)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: file or directory not found: *"])
 
 
 def test_one_kata_is_done(shop: Workshop) -> None:
@@ -209,82 +161,17 @@ def test_the_same_cause_is_told_once(shop: Workshop) -> None:
     shop.write("katas/02_half/tasks.py", "x = = 1")
     result = shop.run()
     assert result.stdout.str().count("Python cannot read this file") == 1
-    result.stdout.fnmatch_lines([" → 02_half * 0 of  2  the file cannot be used: see above"])
-    result.stdout.fnmatch_lines(["  edit  katas/02_half/tasks.py"])
-    result.stdout.no_fnmatch_line("  hint *")
-
-
-# -- hints ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--hint"], "TODO 2, first hint||What number (https://example.org/two) is it?||More: "),
-        (["--hint", "katas/02_half"], "TODO 2, first hint||What number"),
-        (
-            ["katas/02_half", "--hint=2"],
-            "TODO 2, second hint||It is even.||More: pytest katas/02_h",
-        ),
-        (["--hint", "3", "katas/02_half"], "TODO 2, third hint||It is prime, too.|-----"),
-        (["katas/01_done", "--hint"], "No test fails"),
-        (["-n", "2", "--hint"], "TODO 2, first hint||What number"),
-    ],
-    ids=str,
-)
-def test_a_hint(shop: Workshop, options: list[str], says: str) -> None:
-    """The hint is for the first TODO that fails, of the grade that was asked for."""
-    result = shop.run(*options)
-    start = next(n for n, line in enumerate(result.outlines) if "- hint -" in line)
-    assert "|".join(result.outlines[start + 1 :]).startswith(says)
-    assert result.ret == (0 if "01" in options[0] else 1)
-
-
-def test_a_hint_for_a_broken_file(shop: Workshop) -> None:
-    """A file that cannot be used gets no hint: what is wrong with it was said."""
-    shop.write("katas/02_half/tasks.py", "x = = 1")
-    shop.run("--hint").stdout.fnmatch_lines(["First mend what is said above.*"])
-
-
-@pytest.mark.parametrize("option", ["--hint=4", "--hint=first", "--diff=now"])
-def test_a_wrong_value(shop: Workshop, option: str) -> None:
-    """A value that the option does not know is a usage error."""
-    result = shop.run(option)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "is none of" in result.stderr.str()
-
-
-# -- diff -----------------------------------------------------------------------------------
-
-
-def test_a_diff(shop: Workshop) -> None:
-    """The diff goes from the learner's file to the reference."""
-    result = shop.run("katas/01_done", "--diff")
     result.stdout.fnmatch_lines(
         [
-            "--- katas/01_done/tasks.py",
-            "+++ solutions/01_done/tasks.py",
-            "-    return 2",
-            "+    return 1 + 1",
+            "____* katas/02_half/tasks.py ____*",
+            "    katas/02_half/tasks.py, line 1: Python cannot read this file: *",
+            " → 02_half * 0 of  2  the file has an error: see above",
+            "=* 1 failed, 2 passed, 2 skipped, 3 to do in *",
         ]
     )
-
-
-def test_no_diff_too_early(shop: Workshop) -> None:
-    """The reference of a kata that is not done is shown only to whoever insists."""
-    result = shop.run("--diff", "katas/02_half")
-    result.stdout.no_fnmatch_line("+    return*")
-    result.stdout.fnmatch_lines(["same: pytest katas/02_half --diff=anyway"])
-    shop.run("katas/02_half", "--diff=anyway").stdout.fnmatch_lines(["+    return 1 + 1"])
-
-
-def test_nothing_to_compare(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reference is not compared with itself."""
-    same = WHOLE.replace("return 2", "return 1 + 1")
-    shop.write("katas/01_done/tasks.py", same)
-    shop.run("katas/01_done", "--diff").stdout.fnmatch_lines(["Your file is the same as *"])
-    monkeypatch.setenv("SOLUTIONS", "1")
-    shop.run("katas/01_done", "--diff").stdout.fnmatch_lines(["* nothing to compare."])
+    assert "requirement" not in result.stdout.str()
+    result.stdout.fnmatch_lines(["  edit  katas/02_half/tasks.py"])
+    result.stdout.no_fnmatch_line("  hint *")
 
 
 def test_other_tests_are_left_alone(workshop: Workshop) -> None:

@@ -82,7 +82,7 @@ def test_a_failure_is_explained(workshop: Workshop) -> None:
             "    *  |          started    tasks.divide(1, 1)",
             "    *  |          succeeded  tasks.divide",
             "",
-            f"This is TODO 2: katas/99_sample/tasks.py, line {GAP}. A hint: pytest *",
+            f"This test is about TODO 2: katas/99_sample/tasks.py, line {GAP}. A hint: pytest *",
             "*- Captured stdout call -*",
             "printed by the test",
         ],
@@ -188,7 +188,8 @@ def test_an_endless_loop(workshop: Workshop) -> None:
 
 
 def test_which_todo(workshop: Workshop) -> None:
-    """A failure names the TODO that the test is about, or an earlier one that is still open."""
+    """A failure names the TODO that the test is about, an earlier one that is still open, or
+    the one that its message names."""
     workshop.kata(
         """
         import pytest
@@ -200,14 +201,19 @@ def test_which_todo(workshop: Workshop) -> None:
         @pytest.mark.todo(3)
         def test_later(kata, eager):
             assert kata.add(1, 1) == 4
+
+        @pytest.mark.todo(3)
+        def test_named(kata, eager):
+            assert kata.add(1, 1) == 5, "Look at the route (TODO 1)."
         """,
         STUB,
     )
     result = workshop.run("-p", "no:randomly")
     result.stdout.fnmatch_lines(
         [
-            "This is TODO 1: katas/99_sample/tasks.py. A hint: *",
-            f"This is TODO 2: katas/99_sample/tasks.py, line {GAP}. A hint: *",
+            "This test is about TODO 1: katas/99_sample/tasks.py. A hint: *",
+            f"TODO 2 comes first: katas/99_sample/tasks.py, line {GAP}. A hint: *",
+            "This test is about TODO 1: katas/99_sample/tasks.py. A hint: *",
         ]
     )
 
@@ -261,3 +267,21 @@ def test_a_mistyped_setting(workshop: Workshop) -> None:
     result = workshop.run()
     told = [line for line in result.outlines if "is not a setting" in line]
     assert told == ["    `task_rotues` is not a setting of Celery. Did you mean `task_routes`?"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "says"),
+    [
+        ("Europe/Amsterdm", "'Europe/Amsterdm'. Did you mean 'Europe/Amsterdam'?"),
+        ("?", "'?'. One of them is 'Europe/Amsterdam'."),
+        ("Asia/Tokyo", None),
+    ],
+)
+def test_a_time_zone(workshop: Workshop, zone: str, says: str | None) -> None:
+    """A time zone that does not exist is named."""
+    workshop.kata(
+        "def test_it(kata, eager): assert kata.add(1, 1) == 3",
+        f"{TASKS}\napp.conf.timezone = {zone!r}\n",
+    )
+    told = [line for line in workshop.run().outlines if "there is no time zone" in line]
+    assert told == ([f"    `timezone`: there is no time zone {says}"] if says else [])

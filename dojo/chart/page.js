@@ -1,4 +1,5 @@
-// Shows the test that the address names (#test=…&event=…), or the first one that failed.
+// Shows the test that the address names (#test=…&event=…), or else the first one that failed,
+// or else the first one in which Celery did something.
 const sections = [...document.querySelectorAll("section")];
 const links = [...document.querySelectorAll("nav a")];
 // Without a script a link to an event leads to its row. With one it leads to the chart.
@@ -9,7 +10,8 @@ document.querySelectorAll("tbody tr").forEach((row) => row.removeAttribute("id")
 function follow() {
   const wanted = new URLSearchParams(location.hash.slice(1));
   let place = data.tests.findIndex((one) => one.id === wanted.get("test"));
-  if (place < 0) place = Math.max(0, sections.findIndex((s) => s.querySelector(".badge.failed")));
+  if (place < 0) place = sections.findIndex((section) => section.querySelector(".badge.failed"));
+  if (place < 0) place = Math.max(0, data.tests.findIndex((one) => one.events.length));
   sections.forEach((section, n) => { section.hidden = n !== place; });
   links.forEach((link, n) => {
     if (n === place) link.setAttribute("aria-current", "true");

@@ -1,0 +1,110 @@
+"""Words for errors whose own text tells a newcomer little."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+import traceback
+import zoneinfo
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from celery.app.defaults import _TO_NEW_KEY, DEFAULTS
+
+from dojo import answers
+
+NAME_OF_ERROR = re.compile(r"\b[A-Z]\w*")
+RESULT_METHODS = {"get", "join"}
+#: What Python says of `.get()` on a signature, which is a dict.
+DICTS_GET = "get expected at least 1 argument"
+
+
+def in_our_words(error: BaseException) -> str:
+    """The error as a newcomer understands it, or nothing if its own text will do."""
+    message = str(error)
+    if isinstance(error, pytest.fail.Exception):
+        return _about_pytest_failure(message)
+    if isinstance(error, AttributeError) and error.name in RESULT_METHODS:
+        return _about_no_result(error)
+    if isinstance(error, TypeError) and message.startswith(DICTS_GET):
+        return (
+            ".get() was called on a signature that nobody has sent. It is a kind of dict. "
+            "An AsyncResult is expected here."
+        )
+    return ""
+
+
+def shortened(line: str, most: int = 200) -> str:
+    """The line, cut to `most` characters."""
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def _about_no_result(error: AttributeError) -> str:
+    return (
+        f"The test called .{error.name}() on {shortened(repr(error.obj))}. That is no result "
+        "of a task: an AsyncResult is expected here."
+    )
+
+
+def _about_pytest_failure(message: str) -> str:
+    if "pytest-timeout" in message:
+        return (
+            f"{message.split(' from ')[0]}: the test did not come to an end.\n"
+            "Look for an endless loop, or for something that waits and never gets it."
+        )
+    if message.startswith("DID NOT RAISE"):
+        names = NAME_OF_ERROR.findall(message.removeprefix("DID NOT RAISE"))
+        return f"{' or '.join(names)} must be raised here, and nothing was raised."
+    return message
+
+
+def of_no_signature(error: BaseException, answer: Path) -> str:
+    """A word on an error that Celery's canvas raises over what is no signature, or nothing."""
+    frames = traceback.extract_tb(error.__traceback__)
+    mine = [n for n, frame in enumerate(frames) if Path(frame.filename) == answer]
+    inside = (
+        [frame for frame in frames[mine[-1] + 1 :] if "celery" in frame.filename] if mine else []
+    )
+    if isinstance(error, AttributeError | TypeError) and any(
+        Path(frame.filename).name == "canvas.py" for frame in inside
+    ):
+        return (
+            "Celery says so about what it was handed here. Are all of them signatures, such as "
+            "`task.s(1, 2)`?"
+        )
+    return ""
+
+
+def in_the_settings() -> list[str]:
+    """A word on each setting of the learner's app that Celery cannot use, or knows by nearly
+    the same name."""
+    app = getattr(sys.modules.get(answers.MODULE_NAME), "app", None)
+    changed = getattr(getattr(app, "conf", None), "changes", {})
+    return [*_mistyped(changed), *_no_time_zone(changed.get("timezone"))]
+
+
+def _mistyped(changed: Mapping[str, object]) -> list[str]:
+    strange = [name for name in map(str, changed) if name.lower() not in DEFAULTS]
+    found = (
+        (name, difflib.get_close_matches(name.lower(), DEFAULTS, n=1, cutoff=0.8))
+        for name in strange
+    )
+    return [
+        f"`{name}` is not a setting of Celery. Did you mean `{close[0]}`?"
+        for name, close in found
+        if close and name not in _TO_NEW_KEY
+    ]
+
+
+def _no_time_zone(name: object) -> list[str]:
+    if not isinstance(name, str):
+        return []
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
+        close = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1)
+        known = f"Did you mean {close[0]!r}?" if close else "One of them is 'Europe/Amsterdam'."
+        return [f"`timezone`: there is no time zone {name!r}. {known}"]
+    return []
