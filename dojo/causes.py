@@ -9,8 +9,10 @@ import traceback
 import zoneinfo
 from collections.abc import Mapping
 from pathlib import Path
+from types import FunctionType
 
 import pytest
+from celery import Task
 from celery.app.defaults import _TO_NEW_KEY, DEFAULTS
 
 from dojo import answers
@@ -28,6 +30,9 @@ def in_our_words(error: BaseException) -> str:
         return _about_pytest_failure(message)
     if isinstance(error, AttributeError) and error.name in RESULT_METHODS:
         return _about_no_result(error)
+    if isinstance(error, AttributeError) and _is_for_tasks(error):
+        name = getattr(error.obj, "__name__", "")
+        return f"`{name}` is a plain function, and no task. Only a task has .{error.name}()."
     if isinstance(error, TypeError) and message.startswith(DICTS_GET):
         return (
             ".get() was called on a signature that nobody has sent. It is a kind of dict. "
@@ -41,10 +46,15 @@ def shortened(line: str, most: int = 200) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def _is_for_tasks(error: AttributeError) -> bool:
+    """Whether a plain function was used as a task."""
+    return isinstance(error.obj, FunctionType) and hasattr(Task, error.name or "")
+
+
 def _about_no_result(error: AttributeError) -> str:
     return (
-        f"The test called .{error.name}() on {shortened(repr(error.obj))}. That is no result "
-        "of a task: an AsyncResult is expected here."
+        f".{error.name}() was called on {shortened(repr(error.obj))}. That is no result of a "
+        "task: an AsyncResult is expected here."
     )
 
 

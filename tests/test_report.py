@@ -269,6 +269,16 @@ def test_a_mistyped_setting(workshop: Workshop) -> None:
     assert told == ["    `task_rotues` is not a setting of Celery. Did you mean `task_routes`?"]
 
 
+def test_what_is_no_task(workshop: Workshop) -> None:
+    """A function that is no task is told by its name."""
+    workshop.kata(
+        "def test_it(kata, eager): kata.double.delay(1)",
+        f"{TASKS}\n\ndef double(x):\n    return 2 * x\n",
+    )
+    said = "    `double` is a plain function, and no task. Only a task has .delay()."
+    assert said in workshop.run().outlines
+
+
 @pytest.mark.parametrize(
     ("zone", "says"),
     [
