@@ -35,7 +35,7 @@ MOST_MESSAGES = 500  # in one test; an honest one sends some dozens
 LAST_TRIES = 25  # how often, every 0.02 seconds, a thread is told to end
 WAKE = getattr(signal, "SIGVTALRM", None)  # nobody else uses it; there is none on Windows
 LOOK_FOR = "Look for an endless loop, or for something that waits and never gets it."
-NOT_RUN = "That was in a test before this one. Until it is mended, the other tests are not run."
+NOT_RUN = "Until that is mended, the other tests of this file are not run."
 SESSION = pytest.StashKey[pytest.Session]()
 _forgotten: list[threading.Thread] = []  # those that could not be ended
 _endless: dict[tuple[str, int, int], str] = {}  # by answer: what its other tests are told
@@ -126,10 +126,10 @@ class Guard:
 
     # -- giving up ----------------------------------------------------------------------
 
-    def _give_up(self, verdict: str, place: str) -> None:
-        self._verdict = verdict
-        why = "\n".join(filter(None, [verdict, place]))
-        _endless[self._stamp] = f"{why}\n{NOT_RUN}"
+    def _give_up(self, what: str, place: str) -> None:
+        self._verdict = f"{what}\n{NOT_RUN}"
+        why = "\n".join(filter(None, [self._verdict, place]))
+        _endless[self._stamp] = why
         self._watch.give_up(why)
         self._wake()
 
