@@ -31,6 +31,10 @@ class AnswerError(Exception):
     """The learner's file cannot be graded. The message is written for the learner."""
 
 
+class NotRunError(AnswerError):
+    """The learner's file was not run again, since it did not come to an end before."""
+
+
 def tree(environ: Mapping[str, str] = os.environ) -> Path:
     """The folder that holds the answers to grade: `katas` unless the environment says else."""
     if chosen := environ.get("KATAS_ANSWERS"):

@@ -86,6 +86,8 @@ def _problem(entry: Any) -> str | None:
             "What belongs to the message, such as queue or expires, stands in options."
         )
     args, when = entry.get("args"), entry["schedule"]
+    if not isinstance(entry["task"], str):
+        return f"its task is {entry['task']!r}. The name of a task is expected, as text."
     if args is not None and not isinstance(args, (list, tuple)):
         return f"its args are {args!r}. A tuple is expected. One of length 1 ends with a comma."
     if not isinstance(when, (int, float, timedelta, BaseSchedule)):
@@ -127,10 +129,11 @@ class Beat:
 
         A worker that runs already would live in that time, too: start it afterwards.
         """
-        check(self._app.conf.beat_schedule)
+        entries = {name: self._app.conf.beat_schedule[name]}
+        check(entries)
         with time_machine.travel(at or datetime.now(timezone.utc), tick=True):
             scheduler = Scheduler(app=self._app)
-            scheduler.merge_inplace(self._app.conf.beat_schedule)
+            scheduler.merge_inplace(entries)
             return scheduler.apply_async(scheduler.schedule[name], advance=False)
 
 

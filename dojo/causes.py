@@ -8,14 +8,16 @@ import sys
 import traceback
 import zoneinfo
 from collections.abc import Mapping
+from datetime import tzinfo
 from pathlib import Path
 from types import FunctionType
 
 import pytest
-from celery import Task
+from celery import Celery, Task
 from celery.app.defaults import _TO_NEW_KEY, DEFAULTS
 
 from dojo import answers
+from dojo.timeline import Timeline
 
 NAME_OF_ERROR = re.compile(r"\b[A-Z]\w*")
 RESULT_METHODS = {"get", "join"}
@@ -28,6 +30,11 @@ def in_our_words(error: BaseException) -> str:
     message = str(error)
     if isinstance(error, pytest.fail.Exception):
         return _about_pytest_failure(message)
+    if isinstance(error, SystemExit):
+        return (
+            "Your code calls sys.exit(). In a worker that ends the worker, and not only the task: "
+            "return, or raise an error."
+        )
     if isinstance(error, AttributeError) and error.name in RESULT_METHODS:
         return _about_no_result(error)
     if isinstance(error, AttributeError) and _is_for_tasks(error):
@@ -92,7 +99,7 @@ def in_the_settings() -> list[str]:
     the same name."""
     app = getattr(sys.modules.get(answers.MODULE_NAME), "app", None)
     changed = getattr(getattr(app, "conf", None), "changes", {})
-    return [*_mistyped(changed), *_no_time_zone(changed.get("timezone"))]
+    return [*_mistyped(changed), *_no_time_zone(changed.get("timezone")), *_beside(app)]
 
 
 def _mistyped(changed: Mapping[str, object]) -> list[str]:
@@ -108,13 +115,53 @@ def _mistyped(changed: Mapping[str, object]) -> list[str]:
     ]
 
 
+def in_the_tasks(what: str, timeline: Timeline | None) -> list[str]:
+    """A word on tasks that ran, and whose results were thrown away, where a None came back."""
+    app = getattr(sys.modules.get(answers.MODULE_NAME), "app", None)
+    if timeline is None or not isinstance(app, Celery) or not re.search(r"\bNone\b", what):
+        return []
+    names = dict.fromkeys(e.task for e in timeline.succeeded() if not e.eager)
+    tasks = (app.tasks.get(name) for name in names)
+    return [
+        f"{task.name} ran, but its result was not kept: it has ignore_result=True."
+        for task in tasks
+        if task is not None and task.ignore_result
+    ]
+
+
+def about_time_zone(answer: Path) -> str:
+    """What to say of a time zone that does not exist, with the line that names it."""
+    changed = getattr(getattr(sys.modules.get(answers.MODULE_NAME), "app", None), "conf", {})
+    name = changed.get("timezone")
+    (text,) = _no_time_zone(name) or ("This time zone does not exist.",)
+    lines = answer.read_text(encoding="utf-8").splitlines()
+    line = next((n for n, line in enumerate(lines, 1) if name and str(name) in line), None)
+    return (
+        f"{answers.shown(answer)}, line {line}: {text}\n    {lines[line - 1].strip()}"
+        if line
+        else text
+    )
+
+
+def _beside(app: object) -> list[str]:
+    """A word on settings that were made attributes of the app: Celery does not look there."""
+    own = vars(app) if isinstance(app, Celery) else {}
+    names = [
+        name
+        for name, value in own.items()
+        if name in DEFAULTS and not (name == "timezone" and isinstance(value, tzinfo))
+    ]
+    return [f"Celery does not look at `app.{name}`. Set `app.conf.{name}`." for name in names]
+
+
 def _no_time_zone(name: object) -> list[str]:
     if not isinstance(name, str):
         return []
     try:
         zoneinfo.ZoneInfo(name)
     except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
-        close = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1)
+        zones = [zone for zone in zoneinfo.available_timezones() if "/" in zone]
+        close = difflib.get_close_matches(name, zones, n=1)
         known = f"Did you mean {close[0]!r}?" if close else "One of them is 'Europe/Amsterdam'."
         return [f"`timezone`: there is no time zone {name!r}. {known}"]
     return []

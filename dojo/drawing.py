@@ -8,7 +8,7 @@ from dojo.timeline import Event, Timeline
 TOLD = {
     "sent": "sent",
     "started": "started",
-    "read": "reads",
+    "read": "asks",
     "retried": "retried",
     "succeeded": "succeeded",
     "failed": "failed",
@@ -95,7 +95,7 @@ def _what(event: Event, timeline: Timeline) -> str:
         what += "" if event.published else " (it did not go out)"
     elif event.kind == "read":
         of = next((e.call for e in timeline.sent() if e.id == event.id), "something")
-        what = f"the result of {of}"
+        what = f"for the result of {of}"
     elif event.kind == "started":
         what += f" (retry {event.retries})" if event.retries else ""
         what += " (eagerly, no worker)" if event.eager else ""

@@ -7,6 +7,7 @@ import re
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfoNotFoundError
 
 from dojo import answers, causes
 from dojo.drawing import drawn
@@ -27,8 +28,10 @@ class Explanation:
     way_on: str = ""
     #: The TODO that the failure is about, if that is known.
     todo: int | None = None
-    #: Is it about the file as a whole, so that it need not be said twice?
+    #: Is it about the file as a whole?
     of_file: bool = False
+    #: The text that need not be said again for another test, if there is one.
+    cause: str = ""
 
     @property
     def text(self) -> str:
@@ -63,20 +66,25 @@ def explain(
     """
     requirement = " ".join(requirement.split())
     if isinstance(error, answers.AnswerError):
-        return Explanation(requirement, str(error), of_file=True)
+        what = str(error)  # one that was not run again has the same first line as that time
+        cause = what.splitlines()[0] if isinstance(error, answers.NotRunError) else what
+        return Explanation(requirement, what, of_file=True, cause=cause)
     if gaps := _todos(error, timeline):
         what = "\n".join(_gap(answer, number) for number in gaps)
         return Explanation(requirement, what, todo=gaps[0])
     if isinstance(error, AttributeError) and _is_tasks_module(getattr(error, "obj", None)):
         missing = answers.about_missing_name(answer, error.name or "")
-        return Explanation(requirement, missing, of_file=True)
+        return Explanation(requirement, missing, of_file=True, cause=missing)
+    if isinstance(error, ZoneInfoNotFoundError):
+        what = causes.about_time_zone(answer)
+        return Explanation(requirement, what, of_file=True, cause=what)
     what = _what(error, test_file, answer)
     if todo is not None:  # the message may name another one, or an earlier one may be missing
         of_test = min(answers.todos_in(what), default=todo)
         todo = min({of_test, *answers.gaps(answer)})
         way_on = _way_on(answer, test_file.parent, todo, comes_first=todo < of_test)
     paragraphs = [what, *_in_the_worker(error, timeline)]
-    paragraphs += causes.in_the_settings()
+    paragraphs += causes.in_the_tasks(what, timeline) + causes.in_the_settings()
     paragraphs.append(_where(error, test_file, answer, timeline, says_it_all=_is_told(error)))
     drawing = drawn(timeline) if timeline is not None else ""
     if not drawing and expects_messages and isinstance(error, AssertionError):
@@ -87,6 +95,7 @@ def explain(
         timeline=drawing,
         way_on=way_on if todo is not None else "",
         todo=todo,
+        cause=what,
     )
 
 

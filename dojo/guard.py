@@ -24,7 +24,7 @@ from unittest import mock
 import pytest
 from pytest_timeout import is_debugging  # type: ignore[import-untyped]
 
-from dojo.answers import AnswerError, shown
+from dojo.answers import AnswerError, NotRunError, shown
 from dojo.waiting import Watch
 
 TICK = 0.1  # seconds between two looks
@@ -34,7 +34,7 @@ PATIENCE_ELSEWHERE = 70
 MOST_MESSAGES = 500  # in one test; an honest one sends some dozens
 LAST_TRIES = 25  # how often, every 0.02 seconds, a thread is told to end
 WAKE = getattr(signal, "SIGVTALRM", None)  # nobody else uses it; there is none on Windows
-LOOK_FOR = "Look for an endless loop, or for something that waits and never gets it."
+LOOK_FOR = "Look for an endless loop, a long sleep, or something that waits and never gets it."
 NOT_RUN = "Until that is mended, the other tests of this file are not run."
 SESSION = pytest.StashKey[pytest.Session]()
 _forgotten: list[threading.Thread] = []  # those that could not be ended
@@ -61,12 +61,12 @@ class Guard:
         """Guard the run of this answer, and its import.
 
         Raises:
-            AnswerError: another test of this run has found that it does not come to an end.
+            NotRunError: another test of this run has found that it does not come to an end.
         """
         stat = answer.stat()
         self._answer, self._stamp = str(answer), (str(answer), stat.st_mtime_ns, stat.st_size)
         if told := _endless.get(self._stamp):
-            raise AnswerError(told)
+            raise NotRunError(told)
         looker = threading.Thread(target=self._look, name="guard", daemon=True)
         with _signal_handled(self._on_wake if self._can_wake else None):
             looker.start()

@@ -66,9 +66,11 @@ class Report:
             with contextlib.suppress(Exception):  # told below, where it is needed
                 explanation = self._explained(item, call.excinfo.value, about)
         if explanation is not None:
-            about["todo"] = explanation.todo
+            about.update(todo=explanation.todo, cause=explanation.cause)
             if explanation.of_file:
-                about["unusable"] = answers.shown(self._answer(about))
+                about["of_file"] = answers.shown(self._answer(about))
+            if call.excinfo is not None:
+                about["not_run"] = call.excinfo.errisinstance(answers.NotRunError)
         if self._wants_pytests_own_words():
             return report
         report.sections = list(_printed(report))
@@ -116,7 +118,9 @@ class Report:
             return
         progress = self._of(about["slug"])
         progress.total = max(progress.total, about["total"])
-        progress.unusable |= "unusable" in about
+        if about.get("not_run"):
+            return
+        progress.unusable |= "of_file" in about
         if report.failed and about.get("todo"):
             progress.todos.add(about["todo"])
         if report.when == "call" or not report.passed:
@@ -134,7 +138,7 @@ class Report:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Choose the failures to show: those of the first unfinished kata, each cause once.
+        """Choose the failures to show: those of the first unfinished kata, each text once.
 
         Whoever asks for a hint has read them.
         """
@@ -144,18 +148,19 @@ class Report:
         upcoming = self._map(terminal).next_unfinished
         slug = upcoming.kata.slug if upcoming else ""
         no_more = bool(self._config.option.hint and upcoming and upcoming.todo)
-        stats, said = terminal.stats, ""
+        stats = terminal.stats
+        said: list[str] = []
         for category in ("failed", "error"):
             for report in stats.pop(category, []):
-                about, text = _about(report), str(report.longrepr)
+                about = _about(report)
                 if about is None:
                     stats.setdefault(category, []).append(report)
                     continue
-                again = about.get("unusable") and text.strip().splitlines()[0] in said
-                if about["slug"] != slug or again or no_more:
+                cause = about.get("cause", "")
+                if about["slug"] != slug or no_more or _is_said(cause, said):
                     stats.setdefault(LATER, []).append(report)
                     continue
-                said += text
+                said += [cause] if cause else []
                 _dress(report, terminal)
                 stats.setdefault("failed", []).append(report)
 
@@ -193,12 +198,17 @@ def _about(report: Any) -> dict[str, Any] | None:
     return about if isinstance(about, dict) else None
 
 
+def _is_said(cause: str, said: list[str]) -> bool:
+    """Whether this text, or a text with this line, was told for another test."""
+    return bool(cause) and any(cause == one or cause in one.splitlines() for one in said)
+
+
 def _dress(report: Any, terminal: pytest.TerminalReporter) -> None:
     """Make the terminal show a failure in letters of its stream, under the right headline."""
     if isinstance(report.longrepr, str):
         report.longrepr = plain(report.longrepr, terminal._tw._file)
-    if about := (_about(report) or {}).get("unusable"):
-        report.location = (*report.location[:2], about)
+    if file := (_about(report) or {}).get("of_file"):
+        report.location = (*report.location[:2], file)
     report.__dict__.pop("node", None)  # pytest-xdist would print which process it was
 
 
@@ -213,7 +223,7 @@ def _printed(report: pytest.TestReport) -> Any:
             line if len(line) <= WIDEST else line[:WIDEST] + "…" for line in lines[:MOST_PRINTED]
         ]
         if len(lines) > MOST_PRINTED:
-            cut.append(f"… {len(lines) - MOST_PRINTED:,} more lines …")
+            cut.append("… and more …")
         yield title, "\n".join(cut) + "\n"
 
 

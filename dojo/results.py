@@ -116,13 +116,16 @@ class _Waiter:
                 self._check([result])
 
     def _check(self, results: list[AsyncResult], with_timeout: bool = False) -> None:
-        obstacle = self._watch.obstacle()
-        missing = next((r for r in results if not _stored(r)), None) if obstacle else None
+        if self._watch.obstacle() is None:
+            return
+        missing = next((r for r in results if not _stored(r)), None)
         if missing is None:
             return
         if with_timeout:  # nothing will happen in that time, so it may as well be over
             raise TimeoutError("The operation timed out.")
-        raise NeverReady(f"{self._who()} {self._for_what(missing)}\n{obstacle}")
+        if (why := self._watch.obstacle(wanted=missing.id)) is None:
+            return
+        raise NeverReady(f"{self._who()} {self._for_what(missing)}\n{why}")
 
     def _who(self) -> str:
         task = current_worker_task()

@@ -103,8 +103,12 @@ class Watch:
         _take_from_the_dead(messages.values(), self.readers)
         return [m for key, m in messages.items() if m.running or open_count.get(key, 0) > 0]
 
-    def obstacle(self) -> str | None:
-        """Why nothing more can happen, or None while something still can."""
+    def obstacle(self, wanted: str = "") -> str | None:
+        """Why nothing more can happen, or None while something still can.
+
+        Args:
+            wanted: the id of the task that is waited for, if it is one.
+        """
         if self._over:
             return "The test is over."
         if self._given_up:
@@ -123,20 +127,21 @@ class Watch:
             waits = not message.running and not message.lost
             if waits and any(message.queue in r.queues and _has_room(r, messages) for r in readers):
                 return None
-        if not messages:
-            return self._why_nothing()
-        return "\n".join(_why(message, readers) for message in messages[:3])
+        reasons = [_why(message, readers) for message in messages[:3]]
+        if self.readers and not readers:
+            reasons = ["The worker has ended.", *reasons]
+        if silent := self._silent_end(wanted) if not readers or not messages else "":
+            reasons = [silent, *reasons]
+        return "\n".join(reasons or ["Nothing is queued and nothing runs."])
 
-    def _why_nothing(self) -> str:
+    def _silent_end(self, wanted: str) -> str:
+        """What to say of a task that ended without a word: of the wanted one, or of the last."""
         events = self.timeline.events()
-        told = {e.id for e in events if e.kind in TELLING}
-        for started in reversed(events):
-            if started.kind == "started" and not started.eager and started.id not in told:
-                return (
-                    f"{started.call} ended without a result: it raised Ignore, it called "
-                    "sys.exit() or the like, or its error could not be stored."
-                )
-        return "Nothing is queued and nothing runs."
+        told = {event.id for event in events if event.kind in TELLING}
+        ends = {e.id: e for e in events if e.kind == "finished" and e.id not in told}
+        started = [e for e in events if e.kind == "started" and not e.eager and e.id in ends]
+        task = next((e for e in started if e.id == wanted), started[-1] if started else None)
+        return f"{task.call} {_how_silent(ends[task.id])}" if task else ""
 
     def busy(self) -> list[Message]:
         """The messages whose tasks run, and neither wait for something nor are held.
@@ -260,6 +265,14 @@ def _take_from_the_dead(messages: Iterable[Message], readers: list[Reader]) -> N
 def _has_room(reader: Reader, messages: list[Message]) -> bool:
     taken = sum(1 for m in messages if m.running and m.worker == reader.name)
     return taken < reader.slots
+
+
+def _how_silent(finished: Event) -> str:
+    if finished.state == "IGNORED":
+        return "raised Ignore: Celery stores no result then."
+    if finished.state is None:
+        return "called sys.exit() or the like. That ends the worker, and not only the task."
+    return "ended without a result: it could not be stored."
 
 
 def _why(message: Message, readers: list[Reader]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.conftest import TASKS, Workshop
@@ -36,7 +38,7 @@ STUBBORN = """while True:
 IMPORTS = "import queue, threading, time\n"
 
 
-@pytest.mark.parametrize("wait", [*WAITS, "app.worker_main(['worker'])"])
+@pytest.mark.parametrize("wait", ["while True: pass", "app.worker_main(['worker'])"])
 def test_an_import(workshop: Workshop, wait: str) -> None:
     """An import that never ends is told with its line, and not tried again."""
     tests = DIRECTLY + TWO_MORE.format("eager")
@@ -51,13 +53,15 @@ def test_a_function(workshop: Workshop, wait: str) -> None:
     """A function that never ends is told with its line; the tests after it are not run."""
     tests = DIRECTLY + TWO_MORE.format("eager")
     output = told(workshop, f"{IMPORTS}{QUOTE}    {wait}\n", tests)
+    assert re.search(r"97_sample .* 0 of +3  1 to go, 2 did not run$", output, re.M)
     assert output.count(f"Your code {ENDLESS}5 seconds.") == 1
     assert output.count(NOT_RUN) == 1
     assert any(line.strip() in output for line in wait.splitlines())  # it is in one of them
 
 
-@pytest.mark.parametrize("wait", WAITS)
-@pytest.mark.parametrize("concurrency", [1, 2])
+@pytest.mark.parametrize(
+    ("wait", "concurrency"), [*((wait, 1) for wait in WAITS), (WAITS[0], 2)], ids=str
+)
 def test_a_task(workshop: Workshop, wait: str, concurrency: int) -> None:
     """A task that never ends is told with its line; the tests after it are not run."""
     mark = f"    import pytest\n    pytestmark = pytest.mark.worker(concurrency={concurrency})\n"

@@ -89,7 +89,7 @@ def test_a_copy_of_the_process(workshop: Workshop) -> None:
 def test_leaving_a_task(workshop: Workshop, leave: str) -> None:
     """A task that leaves without a result is named."""
     output = told(workshop, f"import sys\n{QUOTE}    {leave}\n", ON_A_WORKER)
-    assert "tasks.quote(2) ended without a result: it raised Ignore, it called" in output
+    assert "tasks.quote(2) called sys.exit() or the like. That ends the worker, and" in output
 
 
 @pytest.mark.parametrize("tests", [DIRECTLY, ON_A_WORKER], ids=["directly", "on_a_worker"])

@@ -181,7 +181,7 @@ def test_tasks_that_leave_no_result(workshop: Workshop) -> None:
         4,
         """
         def test_it_is_ignored(kata, celery_worker):
-            with never("tasks.ignored()", "tasks.ignored() ended without a result: "):
+            with never("tasks.ignored()", "tasks.ignored() raised Ignore: Celery "):
                 kata.ignored.delay().get()
 
         def test_results_are_off(kata, celery_worker):
@@ -194,8 +194,9 @@ def test_tasks_that_leave_no_result(workshop: Workshop) -> None:
 
         def test_it_ends_the_worker(kata, celery_worker):
             kata.leave.delay()
-            with never("tasks.add(1, 2)", "tasks.add(1, 2) waits in queue 'celery', "
-                       "and no worker is running."):
+            with never("tasks.add(1, 2)", "tasks.leave() called sys.exit() or the like. That "
+                       "ends the worker, and not only the task.\\nThe worker has ended.\\n"
+                       "tasks.add(1, 2) waits in queue 'celery', and no worker is running."):
                 kata.add.delay(1, 2).get()
         """,
     )

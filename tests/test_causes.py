@@ -1,0 +1,111 @@
+"""Words for errors whose own text tells a newcomer little."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import TASKS, Workshop
+
+pytestmark = pytest.mark.timeout(300)
+
+SUM = "def test_it(kata, eager): assert kata.add(1, 1) == 3"
+LINE = TASKS.count("\n")
+
+
+def told(workshop: Workshop, tests: str, added: str) -> list[str]:
+    """The lines that are printed for a kata with this code."""
+    workshop.kata(tests, f"{TASKS}\n{added}\n")
+    result = workshop.run()
+    result.assert_outcomes(failed=1)
+    return [line.strip() for line in result.outlines]
+
+
+@pytest.mark.parametrize(
+    ("tests", "added", "says"),
+    [
+        (
+            "def test_it(kata, celery_worker): kata.begin().get()",
+            "def begin():\n    return add.s(1, 2)",
+            ".get() was called on a signature that nobody has sent. It is a kind of dict. An "
+            "AsyncResult is expected here.",
+        ),
+        (
+            "def test_it(kata, celery_worker): kata.begin().get()",
+            "import celery\n\ndef begin():\n    return celery.chain(add(1, 2), add.s(3)).delay()",
+            "Celery says so about what it was handed here. Are all of them signatures, such as "
+            "`task.s(1, 2)`?",
+        ),
+        (
+            "def test_it(kata, eager): kata.double.delay(1)",
+            "def double(x):\n    return 2 * x",
+            "`double` is a plain function, and no task. Only a task has .delay().",
+        ),
+        (
+            "def test_it(kata, eager): kata.leave()",
+            "import sys\n\ndef leave():\n    sys.exit(1)",
+            "Your code calls sys.exit(). In a worker that ends the worker, and not only the task: "
+            "return, or raise an error.",
+        ),
+        (
+            "def test_it(kata, celery_worker): assert kata.quiet.delay().get() == 1",
+            "@app.task(ignore_result=True)\ndef quiet():\n    return 1",
+            "tasks.quiet ran, but its result was not kept: it has ignore_result=True.",
+        ),
+        (
+            SUM,
+            "app.conf.task_rotues = {}",
+            "`task_rotues` is not a setting of Celery. Did you mean `task_routes`?",
+        ),
+        (
+            SUM,
+            "app.task_routes = {}",
+            "Celery does not look at `app.task_routes`. Set `app.conf.task_routes`.",
+        ),
+        (
+            SUM,
+            "app.timezone = 'Europe/Amsterdam'",
+            "Celery does not look at `app.timezone`. Set `app.conf.timezone`.",
+        ),
+        (
+            SUM,
+            "app.conf.timezone = 'CEST'",
+            "`timezone`: there is no time zone 'CEST'. One of them is 'Europe/Amsterdam'.",
+        ),
+    ],
+    ids=lambda text: text.partition(" ")[0] if text.endswith((".", "?")) else "",
+)
+def test_in_our_words(workshop: Workshop, tests: str, added: str, says: str) -> None:
+    """What Python or Celery would say is said so that a newcomer knows what to do."""
+    assert says in told(workshop, tests, added)
+
+
+@pytest.mark.parametrize(
+    "added", ["app.conf.my_own = 1", "app.conf.task_serializer = 'json'", "app.timezone"]
+)
+def test_nothing_to_say(workshop: Workshop, added: str) -> None:
+    """What is no mistake is let alone."""
+    lines = told(workshop, SUM, added)
+    assert not [line for line in lines if "setting" in line or "does not look" in line]
+
+
+def test_a_time_zone(workshop: Workshop) -> None:
+    """A time zone that does not exist is told once, with its line."""
+    both = """
+        def test_first(kata, beat):
+            kata.app.timezone
+
+        def test_second(kata, beat):
+            kata.app.timezone
+    """
+    workshop.kata(both, f"{TASKS}\napp.conf.timezone = 'Europe/Amsterdm'\n")
+    result = workshop.run()
+    result.stdout.fnmatch_lines(
+        [
+            "___* katas/99_sample/tasks.py ___*",
+            f"    katas/99_sample/tasks.py, line {LINE + 2}: `timezone`: there is no time zone "
+            "'Europe/Amsterdm'. Did you mean 'Europe/Amsterdam'?",
+            "        app.conf.timezone = 'Europe/Amsterdm'",
+            "*the file has an error: see above",
+            "*1 failed, 1 to do in *",
+        ]
+    )
