@@ -116,14 +116,14 @@ def _mistyped(changed: Mapping[str, object]) -> list[str]:
 
 
 def in_the_tasks(what: str, timeline: Timeline | None) -> list[str]:
-    """A word on tasks that ran, and whose results were thrown away, where a None came back."""
+    """A word on tasks whose results are thrown away, where a None came back."""
     app = getattr(sys.modules.get(answers.MODULE_NAME), "app", None)
     if timeline is None or not isinstance(app, Celery) or not re.search(r"\bNone\b", what):
         return []
-    names = dict.fromkeys(e.task for e in timeline.succeeded() if not e.eager)
+    names = dict.fromkeys(event.task for event in timeline.sent())
     tasks = (app.tasks.get(name) for name in names)
     return [
-        f"{task.name} ran, but its result was not kept: it has ignore_result=True."
+        f"The result of {task.name} is not kept: the task has ignore_result=True."
         for task in tasks
         if task is not None and task.ignore_result
     ]

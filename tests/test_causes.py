@@ -49,7 +49,7 @@ def told(workshop: Workshop, tests: str, added: str) -> list[str]:
         (
             "def test_it(kata, celery_worker): assert kata.quiet.delay().get() == 1",
             "@app.task(ignore_result=True)\ndef quiet():\n    return 1",
-            "tasks.quiet ran, but its result was not kept: it has ignore_result=True.",
+            "The result of tasks.quiet is not kept: the task has ignore_result=True.",
         ),
         (
             SUM,

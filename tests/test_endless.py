@@ -129,9 +129,9 @@ def test_who_waits_rightly(workshop: Workshop) -> None:
         def test_first(kata, celery_worker, hold, monkeypatch):
             """The first requirement."""
             from dojo import guard
-            monkeypatch.setattr(guard, "PATIENCE", 3)
+            monkeypatch.setattr(guard, "PATIENCE", 25)
             monkeypatch.setattr(guard, "TICK", 0.01)
-            looks = iter(range(50))
+            looks = iter(range(100))
             hold("tasks.add", until=lambda: next(looks, None) is None)
             assert kata.add.delay(1, 2).get() == 3
     '''
