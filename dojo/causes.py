@@ -130,16 +130,14 @@ def in_the_tasks(what: str, timeline: Timeline | None) -> list[str]:
 
 
 def about_time_zone(answer: Path) -> str:
-    """What to say of a time zone that does not exist, with the line that names it."""
-    changed = getattr(getattr(sys.modules.get(answers.MODULE_NAME), "app", None), "conf", {})
-    name = changed.get("timezone")
-    (text,) = _no_time_zone(name) or ("This time zone does not exist.",)
+    """The line that sets a time zone which does not exist, or nothing if the setting is right."""
+    app = getattr(sys.modules.get(answers.MODULE_NAME), "app", None)
+    name = app.conf.changes.get("timezone") if isinstance(app, Celery) else None
+    text = "".join(_no_time_zone(name))
     lines = answer.read_text(encoding="utf-8").splitlines()
-    line = next((n for n, line in enumerate(lines, 1) if name and str(name) in line), None)
+    named = [(n, line.strip()) for n, line in enumerate(lines, 1) if text and str(name) in line]
     return (
-        f"{answers.shown(answer)}, line {line}: {text}\n    {lines[line - 1].strip()}"
-        if line
-        else text
+        f"{answers.shown(answer)}, line {named[0][0]}: {text}\n    {named[0][1]}" if named else text
     )
 
 

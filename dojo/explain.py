@@ -75,8 +75,7 @@ def explain(
     if isinstance(error, AttributeError) and _is_tasks_module(getattr(error, "obj", None)):
         missing = answers.about_missing_name(answer, error.name or "")
         return Explanation(requirement, missing, of_file=True, cause=missing)
-    if isinstance(error, ZoneInfoNotFoundError):
-        what = causes.about_time_zone(answer)
+    if isinstance(error, ZoneInfoNotFoundError) and (what := causes.about_time_zone(answer)):
         return Explanation(requirement, what, of_file=True, cause=what)
     what = _what(error, test_file, answer)
     if todo is not None:  # the message may name another one, or an earlier one may be missing
@@ -104,7 +103,7 @@ def _way_on(answer: Path, folder: Path, todo: int, comes_first: bool) -> str:
     where = answers.shown(answer) + (f", line {line}" if line else "")
     hint = command("pytest", answers.shown(folder), "--hint")
     what = f"TODO {todo} comes first" if comes_first else f"This test is about TODO {todo}"
-    return f"{what}: {where}. A hint: {hint}"
+    return f"{what}: {where}\nA hint: {hint}"
 
 
 def _todos(error: BaseException, timeline: Timeline | None) -> list[int]:

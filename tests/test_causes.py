@@ -109,3 +109,14 @@ def test_a_time_zone(workshop: Workshop) -> None:
             "*1 failed, 1 to do in *",
         ]
     )
+
+
+def test_a_time_zone_of_the_code(workshop: Workshop) -> None:
+    """One that is not the setting is told as the error that it is, with its place."""
+    lines = told(
+        workshop,
+        "def test_it(kata, beat): kata.here()",
+        "import zoneinfo\napp.conf.timezone = 'UTC'\n\ndef here():\n    zoneinfo.ZoneInfo('UTX')",
+    )
+    assert "ZoneInfoNotFoundError: 'No time zone found with key UTX'" in lines
+    assert "zoneinfo.ZoneInfo('UTX')" in lines
