@@ -16,8 +16,9 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parent.parent
 #: Where the plugin `benchmarks.timing` writes what it has seen.
 TIMES_FILE = "BENCHMARKS_TIMES"
-#: What the katas' settings in the environment begin with. A measurement takes none of them over.
-SETTINGS = ("SOLUTIONS", "KATAS_", "CELERY_", "PYTEST_")
+#: What the katas' settings in the environment begin with. A measurement takes none of them over,
+#: and it lets Python keep what it has compiled, as a learner's does.
+SETTINGS = ("SOLUTIONS", "KATAS_", "CELERY_", "PYTEST_", "PYTHONDONTWRITEBYTECODE")
 PATIENCE = 600.0  # seconds; no program comes near it unless it hangs
 # Linux counts in KiB, macOS in bytes.
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
