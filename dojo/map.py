@@ -27,6 +27,7 @@ class Progress:
     total: int = 0  # the tests that the run found, whether they ran or not
     outcomes: dict[str, str] = field(default_factory=dict)  # of those that ran, by their ids
     todos: set[int] = field(default_factory=set)  # that the failed tests are about
+    stopped: bool = False  # some tests did not run, since the code did not come to an end
     unusable: bool = False  # the file itself is at fault, not an answer in it
 
     @property
@@ -113,8 +114,8 @@ class Map:
 
     @property
     def next_unfinished(self) -> Progress | None:
-        """The first kata that fails."""
-        return next((p for p in self._katas if p.failed), None)
+        """The first kata that fails, or was stopped."""
+        return next((p for p in self._katas if p.failed or p.stopped), None)
 
     def _part(self, first: Progress) -> None:
         part = [p for p in self._katas if p.kata.part == first.kata.part]

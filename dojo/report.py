@@ -119,6 +119,7 @@ class Report:
         progress = self._of(about["slug"])
         progress.total = max(progress.total, about["total"])
         if about.get("not_run"):
+            progress.stopped = True
             return
         progress.unusable |= "of_file" in about
         if report.failed and about.get("todo"):
