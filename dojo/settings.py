@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from typing import Any
-from unittest import mock
 
 from celery import Celery
 from celery.bootsteps import StartStopStep
-from celery.concurrency.thread import TaskPool
-from kombu.asynchronous.timer import Timer
 
 # The worker waits for messages in BRPOP, and can stop only between two of them.
-# Celery's second makes every test with a worker a second longer.
-BRPOP_SECONDS = 0.05
+# Celery's second makes every test with a worker a second longer. Shorter than this gains nothing.
+BRPOP_SECONDS = 0.01
 
 
 def adapt(app: Celery, prefix: str, prefetch: int = 0) -> None:
@@ -90,6 +87,7 @@ def end_threads() -> None:
 
     Celery leaves that to the garbage collector if the worker is told to end at once.
     """
+    from celery.concurrency.thread import TaskPool
 
     def on_terminate(pool: TaskPool) -> None:
         pool.executor.shutdown(wait=False, cancel_futures=True)
@@ -103,9 +101,12 @@ def countdowns_skipped() -> Iterator[None]:
 
     Only the worker's timer is changed: the message and `self.request` keep the ETA.
     """
+    import pytest
+    from kombu.asynchronous.timer import Timer
 
     def call_at(timer: Timer, _eta: float, fun: Any, args: Any = (), *more: Any, **kw: Any) -> Any:
         return timer.call_after(0, fun, args, *more, **kw)
 
-    with mock.patch.object(Timer, "call_at", call_at):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Timer, "call_at", call_at)
         yield
