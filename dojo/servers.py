@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from dojo import garbage
+
 REDIS, AMQP = "KATAS_REDIS_URL", "KATAS_AMQP_URL"
 SCHEMES = {REDIS: ("redis", "rediss"), AMQP: ("amqp", "amqps")}
 EXAMPLES = {REDIS: "redis://127.0.0.1:6379/0", AMQP: "amqp://guest:guest@127.0.0.1:5672//"}
@@ -86,7 +88,8 @@ def running(prefix: str, environ: Mapping[str, str] = os.environ) -> Iterator[Se
         if backend:
             stack.callback(delete_keys, backend, prefix)
         else:
-            from dojo.broker import EmbeddedRedis  # costs 0.15 s, and eager tests do without
+            with garbage.spared():
+                from dojo.broker import EmbeddedRedis  # costs 0.1 s, and eager tests do without
 
             backend = stack.enter_context(EmbeddedRedis()).url
         yield Servers(environ.get(AMQP) or backend, backend)

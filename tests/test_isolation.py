@@ -225,3 +225,29 @@ def test_a_second_worker_minds_etas(workshop: Workshop) -> None:
         """
     )
     workshop.passes(3)
+
+
+def test_the_garbage_collector_is_on(workshop: Workshop) -> None:
+    """Python's garbage collector spares what is imported, and not what a test leaves."""
+    workshop.kata(
+        """
+        import gc
+        import weakref
+        import pytest
+
+        @pytest.mark.parametrize("turn", [1, 2])
+        def test_eager(kata, eager, turn, before=[]):
+            assert kata.add.delay(1, 2).get() == 3
+            gc.collect()
+            assert not any(app() for app in before)
+            before.append(weakref.ref(kata.app))
+
+        @pytest.mark.parametrize("turn", [1, 2])
+        def test_with_a_worker(kata, celery_worker, turn):
+            assert kata.add.delay(1, 2).get() == 3
+            assert gc.isenabled()
+            assert gc.get_freeze_count() > 10_000  # most of them belong to modules
+        """,
+        TASKS,
+    )
+    workshop.passes(4)
