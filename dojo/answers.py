@@ -23,6 +23,7 @@ from dojo import curriculum
 from dojo.curriculum import Kata
 
 MODULE_NAME = "tasks"
+JUST_SAVED = 2.0  # seconds before Python cached a module
 OFF = {"", "0", "false", "no", "off"}
 TODO = re.compile(r"\bTODO (\d+)\b")
 
@@ -95,10 +96,12 @@ def imported(kata: Kata, answer: Path) -> Iterator[types.ModuleType]:
 
 
 def _forget_bytecode(file: str) -> None:
-    # Python's cache looks at whole seconds and at the size, so the next run could miss an
-    # edit of a module beside the answer. The answer itself is never cached: see `_compiled`.
+    # Python's cache looks at whole seconds and at the size, so it could miss an edit that
+    # follows at once. The answer itself is never cached: see `_compiled`.
     with contextlib.suppress(OSError, ValueError):
-        Path(importlib.util.cache_from_source(file)).unlink()
+        cache, stat = Path(importlib.util.cache_from_source(file)), Path(file).stat()
+        if cache.stat().st_mtime - max(stat.st_mtime, stat.st_ctime) < JUST_SAVED:
+            cache.unlink()
 
 
 @functools.lru_cache

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 from celery import Celery
@@ -217,7 +216,8 @@ def start_worker(celery_app: Celery, watch: Watch, guard: Guard) -> Iterator[Cal
         def start(queues: str | None = None, concurrency: int = 1) -> Any:
             options = _worker_options(queues=queues, concurrency=concurrency)
             name = f"worker{len(watch.readers) + 1}@kata"  # Celery would give all the same name
-            with mock.patch.object(testing, "anon_nodename", return_value=name):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(testing, "anon_nodename", lambda: name)
                 worker = stack.enter_context(testing.start_worker(celery_app, **options))
             stack.enter_context(_watched(worker, celery_app, watch, guard))
             return worker

@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
-from unittest import mock
 
 import pytest
 from pytest_timeout import is_debugging  # type: ignore[import-untyped]
@@ -198,7 +197,10 @@ class Guard:
         works as soon as the thread comes to its next line.
         """
         told = self._others()
-        with mock.patch.object(threading, "excepthook"):  # pytest would tell it
+        if not told:
+            return
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(threading, "excepthook", lambda _: None)  # pytest would tell it
             for _ in range(LAST_TRIES):
                 for thread in (threads := self._others()):
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from traceback import extract_tb
 from typing import Any, Protocol
-from unittest import mock
 
 from celery import _state, signals
 from celery.app.amqp import AMQP
@@ -54,7 +53,7 @@ class Recorder:
         self._countdowns: dict[str, float | None] = {}  # of messages that are being sent
         self._sending = threading.local()  # `event` is the message that this thread sends
         self._running = threading.local()  # `succeeded` tells of the task that this thread runs
-        self._message_maker = mock.patch.object(AMQP, "as_task_v2", self._as_task_v2())
+        self._celerys_maker = AMQP.as_task_v2
         self._listeners = {
             signals.before_task_publish: self._before_publish,
             signals.after_task_publish: self._after_publish,
@@ -71,13 +70,13 @@ class Recorder:
 
     def attach(self) -> None:
         """Begin to listen. An app that has sent messages already is heard only in part."""
-        self._message_maker.start()
+        AMQP.as_task_v2 = self._as_task_v2()
         for signal, listener in self._listeners.items():
             signal.connect(listener, weak=False)
 
     def detach(self) -> None:
         """Stop listening."""
-        self._message_maker.stop()
+        AMQP.as_task_v2 = self._celerys_maker
         for signal, listener in self._listeners.items():
             signal.disconnect(listener)
 
@@ -90,7 +89,7 @@ class Recorder:
 
     def _as_task_v2(self) -> Callable[..., Any]:
         """Celery's maker of messages; a message only tells the ETA, so we note the countdown."""
-        make = AMQP.as_task_v2
+        make = self._celerys_maker
 
         def as_task_v2(
             amqp: AMQP,

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dojo import answers, curriculum, hints
 from dojo.diff import difference
-from dojo.explain import Explanation, explain
 from dojo.map import Map, Progress, command, plain
 from dojo.timeline import Timeline
+
+if TYPE_CHECKING:
+    from dojo.explain import Explanation
 
 TIMELINE = pytest.StashKey[Timeline]()  # where a test leaves its timeline for us
 HANG_GUARDS_STACKS = re.compile(r"^\++ Timeout \++$.*", re.MULTILINE | re.DOTALL)
@@ -88,6 +90,8 @@ class Report:
         return report
 
     def _explained(self, item: pytest.Item, error: BaseException, about: Any) -> Explanation:
+        from dojo.explain import explain  # not needed while everything passes
+
         function = getattr(item, "function", None)
         timeline = item.stash.get(TIMELINE, None)
         code = getattr(function, "__code__", None)

@@ -6,8 +6,8 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
-from unittest import mock
 
+import pytest
 from celery import _state, result
 from celery.backends.asynchronous import BaseResultConsumer
 from celery.exceptions import TimeoutError
@@ -54,11 +54,10 @@ def watched_results(watch: Watch, recorder: Recorder) -> Iterator[None]:
             waiter.looked_at(self, meta)
         return meta
 
-    with (
-        mock.patch.object(BaseResultConsumer, "_wait_for_pending", wait_for_pending),
-        mock.patch.object(BaseResultConsumer, "drain_events_until", drain_events_until),
-        mock.patch.object(AsyncResult, "_get_task_meta", get_task_meta),
-    ):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseResultConsumer, "_wait_for_pending", wait_for_pending)
+        patch.setattr(BaseResultConsumer, "drain_events_until", drain_events_until)
+        patch.setattr(AsyncResult, "_get_task_meta", get_task_meta)
         yield
 
 
@@ -191,7 +190,8 @@ def tasks_may_not_wait() -> Iterator[None]:
 
     flag = _state.task_join_will_block()
     _state._set_task_join_will_block(True)
-    with mock.patch.object(result, "assert_will_not_block", assert_will_not_block):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(result, "assert_will_not_block", assert_will_not_block)
         try:
             yield
         finally:

@@ -20,15 +20,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
-from unittest import mock
 
 import celery.backends.base
 import kombu.messaging
+import pytest
 from celery import _state, signals
 from celery.app.amqp import AMQP
 from celery.utils.dispatch import Signal
 from kombu.exceptions import EncodeError
 
+PYTESTS_OWN = "PYTEST_CURRENT_TEST"  # a variable that changes in each test
 MODULES = (builtins, json, logging, os, os.path, random, signal, socket, threading, time)
 DEADLY = ("_exit", "abort", "execv", "execve", "fork", "kill", "killpg")
 MOST_PRINTED = 100_000  # characters of one stream in one test
@@ -49,15 +50,16 @@ def sheltered(answer: Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for keep in (_namespaces_kept, _place_kept, _signals_kept):
             stack.enter_context(keep())
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
         for name in DEADLY:
             if hasattr(os, name):
-                stack.enter_context(mock.patch.object(os, name, _refusing(name, str(answer))))
+                patch.setattr(os, name, _refusing(name, str(answer)))
         stack.enter_context(_recursion_limited())
         for stream in (sys.stdout, sys.stderr):
             stack.enter_context(_output_limited(stream))
         stack.enter_context(_logging_limited())
         for module in (celery.backends.base, kombu.messaging):
-            stack.enter_context(mock.patch.object(module, "dumps", _small_enough(module.dumps)))
+            patch.setattr(module, "dumps", _small_enough(module.dumps))
         yield
 
 
@@ -89,21 +91,23 @@ def _namespaces_kept() -> Iterator[None]:
     finally:
         for module, names in before:
             now = vars(module)
-            for name in [n for n, value in names.items() if now.get(n, mock) is not value]:
+            for name in [n for n, value in names.items() if now.get(n, now) is not value]:
                 now[name] = names[name]
 
 
 @contextlib.contextmanager
 def _place_kept() -> Iterator[None]:
     """Undo changes of the working directory and of the environment."""
-    folder, environment = Path.cwd(), dict(os.environ)
+    folder, before = Path.cwd(), dict(os.environ)
     try:
         yield
     finally:
         os.chdir(folder)
-        if os.environ != environment:
+        now = dict(os.environ)
+        before[PYTESTS_OWN] = now.get(PYTESTS_OWN, "")
+        if now != before:
             os.environ.clear()
-            os.environ.update(environment)
+            os.environ.update(before)
 
 
 @contextlib.contextmanager
@@ -144,7 +148,8 @@ def sending_refused() -> Iterator[None]:
             raise RuntimeError(SENDS.format(name))
         return make(amqp, task_id, name, *args, **options)
 
-    with mock.patch.object(AMQP, "as_task_v2", as_task_v2):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AMQP, "as_task_v2", as_task_v2)
         try:
             yield
         finally:
@@ -155,7 +160,8 @@ def sending_refused() -> Iterator[None]:
 def _recursion_limited() -> Iterator[None]:
     """Let nobody raise the limit: a deep recursion would end the process."""
     limit, change = sys.getrecursionlimit(), sys.setrecursionlimit
-    with mock.patch.object(sys, "setrecursionlimit", lambda wanted: change(min(wanted, limit))):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "setrecursionlimit", lambda wanted: change(min(wanted, limit)))
         try:
             yield
         finally:
@@ -178,7 +184,9 @@ def _output_limited(stream: TextIO | None) -> Iterator[None]:
         left -= len(text)
         return len(text)
 
-    with mock.patch.multiple(stream, write=write_some, close=lambda: None):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("write", write_some), ("close", lambda: None)):
+            patch.setitem(vars(stream), name, value)
         yield
 
 
@@ -206,7 +214,8 @@ def _logging_limited() -> Iterator[None]:
         if left > 0:
             handle(logger, record)
 
-    with mock.patch.object(logging.Logger, "handle", handle_some):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logging.Logger, "handle", handle_some)
         try:
             yield
         finally:
