@@ -7,14 +7,14 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.budgets import Row, table
 from benchmarks.cases import Measured, programs, rows
-from benchmarks.processes import MeasurementError, run
+from benchmarks.processes import MeasurementError, Program, run
 
 FAILED, MISSED = 2, 1
 
@@ -45,7 +45,7 @@ class Machine:
 def parser() -> argparse.ArgumentParser:
     """The options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=rounds, default=3, help="how often each program runs (3)")
+    parser.add_argument("--rounds", type=rounds, default=3, help="how many rounds (3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
     parser.add_argument("--check", action="store_true", help="a missed budget is exit code 1")
     return parser
@@ -75,10 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure(rounds: int, cores: int) -> Measured:
-    """Run every program once a round, so that load on the machine meets them all alike."""
+    """Let the programs take turns, so that load on the machine meets them all alike."""
     measured = Measured(cores)
     for number in range(1, rounds + 1):
-        for name, program in programs().items():
+        for name, program in one_round():
             if name in measured.failures:
                 continue
             try:
@@ -90,6 +90,13 @@ def measure(rounds: int, cores: int) -> Measured:
             measured.runs.setdefault(name, []).append(result)
             sys.stderr.write(f"round {number} of {rounds}: {name}: {result.seconds:.2f} s\n")
     return measured
+
+
+def one_round() -> Iterator[tuple[str, Program]]:
+    """Every program as often as it has turns, never twice in a row if others have turns left."""
+    every = programs()
+    for turn in range(max(program.turns for program in every.values())):
+        yield from ((name, program) for name, program in every.items() if turn < program.turns)
 
 
 def as_json(machine: Machine, measured: Measured, result: list[Row]) -> dict[str, object]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
+from _pytest.config import default_plugins
+
 from benchmarks.budgets import Row
 from benchmarks.processes import Program, Run
 
 SOLUTIONS = {"SOLUTIONS": "1"}
+SHORT = 4  # turns in a round of a program that runs for about a second
 TIMED = ("-p", "benchmarks.timing")
 
 # Tests that ask for `kata` and `celery_worker`, and nothing else that is the dojo's.
@@ -34,7 +37,9 @@ EAGER_NEEDS = (
     "celery.app.builtins",
     "celery.app.trace",
     "celery.backends.cache",
+    "celery.loaders.app",
     "celery.result",
+    "kombu.transport.memory",
 )
 #: … and what a worker and a Redis in the same process need beside it.
 WORKER_NEEDS = (
@@ -50,23 +55,25 @@ WORKER_NEEDS = (
 
 
 #: The plugins that pyproject.toml switches off.
-SWITCHED_OFF = {"celery", "docker_tools"}
+SWITCHED_OFF = {"anyio", "celery", "docker_tools", "unraisableexception"}
 
 
 def plugins() -> list[str]:
-    """The modules of the installed plugins that pytest imports by itself."""
+    """The plugins that pytest imports in every run: its own, and those that are installed."""
+    own = {f"_pytest.{name}" for name in default_plugins if name not in SWITCHED_OFF}
     found = entry_points(group="pytest11")
-    return sorted({plugin.module for plugin in found if plugin.name not in SWITCHED_OFF})
+    return sorted(own | {plugin.module for plugin in found if plugin.name not in SWITCHED_OFF})
 
 
 def importing(*modules: str) -> Program:
     """A program that only imports pytest with its plugins, and these modules."""
-    return Program(("-c", f"import {', '.join(['pytest', *plugins(), *modules])}"))
+    code = f"import {', '.join(['pytest', *plugins(), *modules])}"
+    return Program(("-c", code), turns=SHORT)
 
 
-def solving(*options: str) -> Program:
+def solving(*options: str, turns: int = 1) -> Program:
     """pytest on the reference solutions."""
-    return Program(("-m", "pytest", *options), SOLUTIONS)
+    return Program(("-m", "pytest", *options), SOLUTIONS, turns=turns)
 
 
 def programs() -> dict[str, Program]:
@@ -75,8 +82,8 @@ def programs() -> dict[str, Program]:
     return {
         "imports": importing(*EAGER_NEEDS),
         "imports for a worker": importing(*EAGER_NEEDS, *WORKER_NEEDS),
-        "eager kata": solving(*EAGER),
-        "embedded kata": solving("katas/01_first_task"),
+        "eager kata": solving(*EAGER, turns=SHORT),
+        "embedded kata": solving("katas/01_first_task", turns=SHORT),
         "worker tests": solving(*TIMED, *WITH_A_WORKER),
         "worker tests, stock way": Program(("-m", "pytest", *stock, *TIMED, *WITH_A_WORKER)),
         "all stubs": Program(("-m", "pytest"), exit_code=1),

@@ -26,11 +26,15 @@ MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True)
 class Program:
-    """A Python program: its arguments, what it adds to the environment, and its exit code."""
+    """A Python program: its arguments, what it adds to the environment, and its exit code.
+
+    `turns` is how often it runs in a round: the time of a short program varies most.
+    """
 
     arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     exit_code: int = 0
+    turns: int = 1
 
 
 @dataclass(frozen=True)

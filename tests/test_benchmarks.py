@@ -163,12 +163,13 @@ def test_a_round_runs_every_program(monkeypatch: pytest.MonkeyPatch) -> None:
             raise MeasurementError("no")
         return Run(1, 1)
 
-    programs = {name: Program((name,)) for name in ("a", "bad", "b")}
+    turns = {"a": 2, "bad": 2, "b": 1, "c": 3}
+    programs = {name: Program((name,), turns=number) for name, number in turns.items()}
     monkeypatch.setattr(cli, "programs", lambda: programs)
     monkeypatch.setattr(cli, "run", fake)
     result = cli.measure(2, 2)
-    assert ran == ["a", "bad", "b", "a", "b"]
-    assert {name: len(runs) for name, runs in result.runs.items()} == {"a": 2, "b": 2}
+    assert ran == ["a", "bad", "b", "c", "a", "c", "c", *"abcacc"]
+    assert {name: len(runs) for name, runs in result.runs.items()} == {"a": 4, "b": 2, "c": 6}
     assert result.failures == {"bad": "no"}
 
 
