@@ -133,13 +133,11 @@ class Guard:
         self._wake()
 
     def _about_endless(self) -> str:
-        seconds = f"{TICK * self._patience():g} seconds"
-        for message in self._watch.busy():
-            call = message.sent.call
-            return (
-                f"{call} does not come to an end: nothing has happened for {seconds}.\n{LOOK_FOR}"
-            )
-        return f"Your code does not come to an end: nothing has happened for {seconds}.\n{LOOK_FOR}"
+        calls = [message.sent.call for message in self._watch.busy()]
+        return (
+            f"{calls[0] if calls else 'Your code'} does not come to an end: "
+            f"no task was sent, begun or ended for {TICK * self._patience():g} seconds.\n{LOOK_FOR}"
+        )
 
     def _about_storm(self) -> str:
         names = Counter(event.task for event in self._watch.timeline.sent())

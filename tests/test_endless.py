@@ -12,7 +12,7 @@ from tests.test_hostile import DIRECTLY, IN_A_PROCESS, ON_A_WORKER, QUOTE, told
 pytestmark = pytest.mark.timeout(300)
 
 LINE = TASKS.count("\n")
-ENDLESS = "does not come to an end: nothing has happened for "
+ENDLESS = "does not come to an end: no task was sent, begun or ended for "
 NOT_RUN = "Until that is mended, the other tests of this file are not run."
 TWO_MORE = '''
     import pytest
