@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 import sys
 import traceback
@@ -10,7 +11,7 @@ import zoneinfo
 from collections.abc import Mapping
 from datetime import tzinfo
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, MethodType
 
 import pytest
 from celery import Celery, Task
@@ -20,6 +21,12 @@ from dojo import answers
 from dojo.timeline import Timeline
 
 NAME_OF_ERROR = re.compile(r"\b[A-Z]\w*")
+WRONG_CALL = re.compile(r"TypeError: (\w+)\(\) (?:takes|missing|got)\b")
+#: The options of a task that are no attributes of Celery's class `Task`.
+OPTIONS = {
+    *("bind", "base", "pydantic", "autoretry_for", "dont_autoretry_for"),
+    *("retry_backoff", "retry_backoff_max", "retry_jitter", "retry_kwargs"),
+}
 RESULT_METHODS = {"get", "join"}
 #: What Python says of `.get()` on a signature, which is a dict.
 DICTS_GET = "get expected at least 1 argument"
@@ -97,8 +104,8 @@ def of_no_signature(error: BaseException, answer: Path) -> str:
 def in_the_settings() -> list[str]:
     """A word on each setting of the learner's app that Celery cannot use, or knows by nearly
     the same name."""
-    app = getattr(sys.modules.get(answers.MODULE_NAME), "app", None)
-    changed = getattr(getattr(app, "conf", None), "changes", {})
+    app = _learners_app()
+    changed = app.conf.changes if app else {}
     return [*_mistyped(changed), *_no_time_zone(changed.get("timezone")), *_beside(app)]
 
 
@@ -116,9 +123,9 @@ def _mistyped(changed: Mapping[str, object]) -> list[str]:
 
 
 def in_the_tasks(what: str, timeline: Timeline | None) -> list[str]:
-    """A word on tasks whose results are thrown away, where a None came back."""
-    app = getattr(sys.modules.get(answers.MODULE_NAME), "app", None)
-    if timeline is None or not isinstance(app, Celery) or not re.search(r"\bNone\b", what):
+    """A word on tasks whose results are thrown away, where a None came back or nothing."""
+    app = _learners_app()
+    if timeline is None or app is None or not re.search(r"\bNone\b|\bcan never come\b", what):
         return []
     names = dict.fromkeys(event.task for event in timeline.sent())
     tasks = (app.tasks.get(name) for name in names)
@@ -129,10 +136,73 @@ def in_the_tasks(what: str, timeline: Timeline | None) -> list[str]:
     ]
 
 
+def in_the_options(error: BaseException) -> list[str]:
+    """A word on tasks of the learner whose options do not fit, as far as they matter."""
+    app = _learners_app()
+    tasks = [task for task in app.tasks.values() if _is_learners(task)] if app else []
+    found = [text for task in tasks for text in _mistyped_options(task)]
+    if isinstance(error, TypeError):
+        called = [task for task in tasks if f"{task.__name__}()" in str(error)]
+        found += [text for task in called for text in _about_self(task, str(error))]
+    return found
+
+
+def _mistyped_options(task: Task) -> list[str]:
+    options = {name for name in dir(Task) if name[0] != "_"} | OPTIONS
+    known = options | {name for name, _ in Task.from_config}  # Celery sets these by itself
+    strange = [name for name in vars(type(task)) if name[0] != "_" and name not in known]
+    found = ((n, difflib.get_close_matches(n, options, n=1, cutoff=0.8)) for n in strange)
+    return [
+        f"`{name}` is not an option of a task. Did you mean `{close[0]}`?"
+        for name, close in found
+        if close
+    ]
+
+
+def _about_self(task: Task, message: str) -> list[str]:
+    """A word on a first parameter that does not fit to `bind`, where a call has failed."""
+    bound, function = isinstance(task.run, MethodType), getattr(task.run, "__func__", task.run)
+    first = next(iter(inspect.signature(function).parameters), "")
+    if first == "self" and not bound:
+        return [
+            f"The first parameter of `{task.__name__}` is `self`, but the task is not bound. With "
+            "`bind=True` Celery passes the task as the first argument."
+        ]
+    if first not in ("self", "task") and bound and " takes " in message:
+        return [
+            f"`{task.__name__}` is bound (`bind=True`): Celery passes the task as the first "
+            "argument. The function needs a parameter for it, `self`."
+        ]
+    return []
+
+
+def in_the_next_signature(timeline: Timeline | None) -> list[str]:
+    """A word on a task that did its work, but whose successor in a chain could not be sent."""
+    app, failed = _learners_app(), timeline.failed()[-1:] if timeline is not None else []
+    named = WRONG_CALL.match(failed[0].error or "") if failed else None
+    if app is None or named is None or failed[0].task.rpartition(".")[2] == named[1]:
+        return []
+    if not any(task.__name__ == named[1] and _is_learners(task) for task in app.tasks.values()):
+        return []
+    return [
+        f"`{named[1]}` comes next, and cannot be called like that. With `.s` its first argument "
+        "is the result of the task before it; yours come after that. With `.si` it gets only yours."
+    ]
+
+
+def _learners_app() -> Celery | None:
+    app = getattr(sys.modules.get(answers.MODULE_NAME), "app", None)
+    return app if isinstance(app, Celery) else None
+
+
+def _is_learners(task: Task) -> bool:
+    return bool(task.__module__ == answers.MODULE_NAME)
+
+
 def about_time_zone(answer: Path) -> str:
     """The line that sets a time zone which does not exist, or nothing if the setting is right."""
-    app = getattr(sys.modules.get(answers.MODULE_NAME), "app", None)
-    name = app.conf.changes.get("timezone") if isinstance(app, Celery) else None
+    app = _learners_app()
+    name = app.conf.changes.get("timezone") if app else None
     text = "".join(_no_time_zone(name))
     lines = answer.read_text(encoding="utf-8").splitlines()
     named = [(n, line.strip()) for n, line in enumerate(lines, 1) if text and str(name) in line]

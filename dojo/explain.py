@@ -71,7 +71,7 @@ def explain(
         return Explanation(requirement, what, of_file=True, cause=cause)
     if gaps := _todos(error, timeline):
         what = "\n".join(_gap(answer, number) for number in gaps)
-        return Explanation(requirement, what, todo=gaps[0])
+        return Explanation(requirement, what, todo=gaps[0], cause=f"{requirement} {what}")
     if isinstance(error, AttributeError) and _is_tasks_module(getattr(error, "obj", None)):
         missing = answers.about_missing_name(answer, error.name or "")
         return Explanation(requirement, missing, of_file=True, cause=missing)
@@ -83,7 +83,8 @@ def explain(
         todo = min({of_test, *answers.gaps(answer)})
         way_on = _way_on(answer, test_file.parent, todo, comes_first=todo < of_test)
     paragraphs = [what, *_in_the_worker(error, timeline)]
-    paragraphs += causes.in_the_tasks(what, timeline) + causes.in_the_settings()
+    paragraphs += causes.in_the_tasks(what, timeline) + causes.in_the_next_signature(timeline)
+    paragraphs += causes.in_the_options(error) + causes.in_the_settings()
     paragraphs.append(_where(error, test_file, answer, timeline, says_it_all=_is_told(error)))
     drawing = drawn(timeline) if timeline is not None else ""
     if not drawing and expects_messages and isinstance(error, AssertionError):

@@ -6,6 +6,7 @@ has no signal.
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 import threading
@@ -91,6 +92,7 @@ class Recorder:
         """Celery's maker of messages; a message only tells the ETA, so we note the countdown."""
         make = self._celerys_maker
 
+        @functools.wraps(make)  # an error of Celery's must not name ours
         def as_task_v2(
             amqp: AMQP,
             task_id: str,

@@ -243,6 +243,10 @@ def _diff(terminal: pytest.TerminalReporter, progress: Progress, anyway: bool) -
         terminal.write_line("It is not done yet, so the reference is not shown. To see it all the")
         terminal.write_line(f"same: {again}")
         return
+    reference = curriculum.ROOT / "solutions" / kata.slug / "tasks.py"
+    if not reference.exists():
+        terminal.write_line(f"There is no reference: {answers.shown(reference)} is missing.")
+        return
     lines = difference(kata)
     if not lines:
         terminal.write_line("Your file is the same as the reference.")

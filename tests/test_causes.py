@@ -52,6 +52,36 @@ def told(workshop: Workshop, tests: str, added: str) -> list[str]:
             "The result of tasks.quiet is not kept: the task has ignore_result=True.",
         ),
         (
+            "def test_it(kata, celery_worker): kata.app.AsyncResult(kata.quiet.delay().id).get()",
+            "@app.task(ignore_result=True)\ndef quiet():\n    return 1",
+            "The result of tasks.quiet is not kept: the task has ignore_result=True.",
+        ),
+        (
+            "def test_it(kata, eager): kata.render.delay([1]).get()",
+            "@app.task\ndef render(self, photos):\n    return photos",
+            "The first parameter of `render` is `self`, but the task is not bound. With "
+            "`bind=True` Celery passes the task as the first argument.",
+        ),
+        (
+            "def test_it(kata, eager): kata.render.delay([1]).get()",
+            "@app.task(bind=True)\ndef render(photos):\n    return photos",
+            "`render` is bound (`bind=True`): Celery passes the task as the first argument. The "
+            "function needs a parameter for it, `self`.",
+        ),
+        (
+            SUM,
+            "@app.task(track_start=True)\ndef other():\n    pass",
+            "`track_start` is not an option of a task. Did you mean `track_started`?",
+        ),
+        (
+            "def test_it(kata, celery_worker): kata.begin().get()",
+            "@app.task\ndef done():\n    pass\n\ndef begin():\n"
+            "    return (add.s(1, 2) | done.s()).delay()",
+            "`done` comes next, and cannot be called like that. With `.s` its first argument is "
+            "the result of the task before it; yours come after that. With `.si` it gets only "
+            "yours.",
+        ),
+        (
             SUM,
             "app.conf.task_rotues = {}",
             "`task_rotues` is not a setting of Celery. Did you mean `task_routes`?",
@@ -80,12 +110,19 @@ def test_in_our_words(workshop: Workshop, tests: str, added: str, says: str) -> 
 
 
 @pytest.mark.parametrize(
-    "added", ["app.conf.my_own = 1", "app.conf.task_serializer = 'json'", "app.timezone"]
+    "added",
+    [
+        "app.conf.my_own = 1",
+        "app.conf.task_serializer = 'json'",
+        "app.timezone",
+        "@app.task(bind=True, retry_backoff=3, my_own=1)\ndef other(task):\n    pass",
+    ],
 )
 def test_nothing_to_say(workshop: Workshop, added: str) -> None:
     """What is no mistake is let alone."""
     lines = told(workshop, SUM, added)
-    assert not [line for line in lines if "setting" in line or "does not look" in line]
+    words = ("setting", "does not look", "option", "bound")
+    assert not [line for line in lines if any(word in line for word in words)]
 
 
 def test_a_time_zone(workshop: Workshop) -> None:

@@ -79,6 +79,15 @@ def test_no_diff_too_early(shop: Workshop) -> None:
     shop.run("katas/02_half", "--diff=anyway").stdout.fnmatch_lines(["+    return 1 + 1"])
 
 
+def test_no_reference(shop: Workshop) -> None:
+    """A reference that is missing is told in a sentence."""
+    (shop.folder / "solutions/01_done/tasks.py").unlink()
+    result = shop.run("katas/01_done", "--diff")
+    result.stdout.fnmatch_lines(
+        ["There is no reference: solutions/01_done/tasks.py is missing.", "*2 passed*"]
+    )
+
+
 def test_nothing_to_compare(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reference is not compared with itself."""
     same = WHOLE.replace("return 2", "return 1 + 1")

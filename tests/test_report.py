@@ -240,9 +240,11 @@ def test_nothing_is_said_where_nothing_is_due(workshop: Workshop) -> None:
 
 
 def test_the_same_text_is_told_once(workshop: Workshop) -> None:
-    """What two tests would tell in the same words is told once. A gap is told for each test."""
+    """What tests would tell in the same words is told once: a gap, once for each requirement."""
     workshop.kata(
-        """
+        '''
+        import pytest
+
         def test_first(kata, eager): kata.add(1)
 
         def test_second(kata, eager): kata.add(1)
@@ -250,11 +252,17 @@ def test_the_same_text_is_told_once(workshop: Workshop) -> None:
         def test_third(kata, eager): kata.double(1)
 
         def test_fourth(kata, eager): kata.double(2)
-        """,
+
+        @pytest.mark.parametrize("number", [1, 2, 3])
+        def test_fifth(kata, eager, number):
+            """It doubles each number."""
+            kata.double(number)
+        ''',
         STUB,
     )
     result = workshop.run()
     output = result.stdout.str()
     assert output.count("missing 1 required positional argument") == 1
-    assert output.count("Not done yet: TODO 2") == 2
-    result.stdout.fnmatch_lines(["*3 failed, 1 to do in *"])
+    assert output.count("Not done yet: TODO 2") == 3
+    assert output.count("It doubles each number.") == 1
+    result.stdout.fnmatch_lines(["*4 failed, 3 to do in *"])
