@@ -77,9 +77,9 @@ class Guard:
                     _endless[self._stamp] = str(error)
                 raise
             finally:
-                if self._verdict:
-                    sys.settrace(trace)
                 self.stop_threads()
+                if sys.gettrace() is not trace:
+                    sys.settrace(trace)
                 self._over.set()
                 looker.join()
 
@@ -134,8 +134,9 @@ class Guard:
 
     def _about_endless(self) -> str:
         calls = [message.sent.call for message in self._watch.busy()]
+        what = calls[0] if calls and not self._test_is_busy() else "Your code"  # as `_place` does
         return (
-            f"{calls[0] if calls else 'Your code'} does not come to an end: "
+            f"{what} does not come to an end: "
             f"no task was sent, begun or ended for {TICK * self._patience():g} seconds.\n{LOOK_FOR}"
         )
 
@@ -197,6 +198,8 @@ class Guard:
         told = self._others()
         if not told:
             return
+        # In CPython 3.11 a thread that is traced spins until the other has got its exception.
+        sys.settrace(None)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(threading, "excepthook", lambda _: None)  # pytest would tell it
             for _ in range(LAST_TRIES):

@@ -72,6 +72,22 @@ def test_a_task(workshop: Workshop, wait: str, concurrency: int) -> None:
     assert wait in output
 
 
+def test_a_function_while_a_task_waits(workshop: Workshop) -> None:
+    """A loop of the caller is told, although a task waits meanwhile for the caller."""
+    tests = """
+        def test_it(kata, celery_worker):
+            kata.wait.delay()
+            kata.watch()
+    """
+    code = (
+        "GO = threading.Event()\n\n@app.task\ndef wait():\n    GO.wait()\n\n"
+        "def watch():\n    while not GO.is_set(): pass\n"
+    )
+    output = told(workshop, IMPORTS + code, tests)
+    assert f"Your code {ENDLESS}" in output
+    assert "while not GO.is_set(): pass" in output
+
+
 def test_a_task_that_nobody_waits_for(workshop: Workshop) -> None:
     """A task that still runs when its test is over is stopped, and the others are told."""
     tests = '''
