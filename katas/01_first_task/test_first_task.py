@@ -68,7 +68,10 @@ def test_quote_does_not_wait(kata, timeline, queue_size):
     assert isinstance(result, AsyncResult), (
         f"quote({width}, {height}) must return an AsyncResult. It returned {shown(result)}."
     )
-    assert not timeline.reads(), "`quote` waited for the price. No worker was running yet."
+    assert not timeline.reads(), (
+        "`quote` asked for the price (by get, ready, state …) before it returned. No worker was "
+        "running yet."
+    )
     assert queue_size("celery") == 1, (
         f"After one quote() the queue holds {queue_size('celery')} messages. It must hold one."
     )
