@@ -40,10 +40,10 @@ def announce(photo_id):
 
 
 def prepare(photo_id, width):
-    """Fetch one photo, resize it to `width`, stamp it with STAMP_TEXT.
+    """Fetch one photo, resize it to `width`, stamp it with what STAMP_TEXT is at that time.
 
     Three tasks, one after another; each takes what the one before it returned. Return
-    the AsyncResult of the last one at once, without waiting.
+    the AsyncResult of the last one at once, without waiting. Each call makes a new one.
     """
     raise NotImplementedError("TODO 1: a chain of fetch, resize and stamp")
 
@@ -51,7 +51,8 @@ def prepare(photo_id, width):
 def prepare_all(photo_ids, width):
     """Prepare many photos side by side, as `prepare` does it for one.
 
-    Return one GroupResult for all of them at once, in the order of `photo_ids`.
+    Send them as one group, and return its GroupResult at once, without waiting. The
+    results are in the order of `photo_ids`. Each call makes a new group.
     """
     raise NotImplementedError("TODO 2: a group of such chains")
 
