@@ -43,8 +43,9 @@ def daily_report(*, customer="all"):
 
 
 # The routes: a task `mail.*` goes to queue `mail`, a task `image.*` to queue `image`, and
-# every other task to queue `default`. Tasks that are added later follow the same rule.
-# raise NotImplementedError("TODO 1: the routes, and the queue for the rest")
+# every other task to queue `default`, which is the default queue of the app. Tasks that are
+# added later follow the same rule.
+# raise NotImplementedError("TODO 1: the routes, and the default queue for the rest")
 
 
 # The queues: `mail`, `image`, `default`, `express` and `wholesale`, and no other. Celery
@@ -67,4 +68,4 @@ def route_wholesale(name, args, kwargs, options, task=None, **kw):
     the rest goes where TODO 1 sends it. Celery uses a router when it is in the setting
     `task_routes`. `task` is None when the sender knows no more than the name.
     """
-    raise NotImplementedError("TODO 4: a router, in front of the routes of TODO 1")
+    raise NotImplementedError("TODO 4: a router, and its place in front of your routes")

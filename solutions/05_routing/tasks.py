@@ -45,6 +45,9 @@ def daily_report(*, customer="all"):
 # Patterns, and not the names of today's tasks: a task that is added tomorrow finds its
 # queue without a change here. The setting `task_routes` stands at the end of this file,
 # where its router is known.
+#
+# The rest goes to the default queue. A pattern "*" alone would not do: up to Celery 5.6
+# nothing can be sent when the default queue is not declared.
 ROUTES = {"mail.*": {"queue": "mail"}, "image.*": {"queue": "image"}}
 app.conf.task_default_queue = "default"
 
