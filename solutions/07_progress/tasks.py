@@ -54,7 +54,7 @@ def status(task_id):
     - `percent`: 0 for PENDING and STARTED; for PROGRESS what is done, a whole number,
       rounded down; 100 for SUCCESS; None for every other state, where nobody knows;
     - `result`: the paths, only for SUCCESS;
-    - `error`: the text of the error, only for FAILURE.
+    - `error`: the text of the error, as `str` gives it, only for FAILURE.
 
     The dict can be written as JSON in every state. `status` never waits and never raises.
     All that it says was true at one moment, even if the album goes on meanwhile.
@@ -80,7 +80,8 @@ def follow(result, on_percent):
 
     `result` is the AsyncResult of `render_album`. The same percentage is not told twice,
     and the last one of a good album is 100. Return the paths, or raise the error of the
-    album. Look at most once in INTERVAL seconds: many pages follow many albums.
+    album; an album that was revoked has ended, too. Look at most once in INTERVAL seconds:
+    many pages follow many albums.
     """
     told = None
     while True:
