@@ -8,7 +8,7 @@ from dojo import curriculum, options, servers
 from dojo.options import pytest_addoption as pytest_addoption
 from dojo.report import Report
 
-pytest_plugins = ("dojo.fixtures",)
+pytest_plugins = ("dojo.fixtures", "dojo.naps")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dojo import answers, curriculum, hints
-from dojo.diff import difference
+from dojo.diff import difference, reference_of
 from dojo.map import Map, Progress, command, plain
 from dojo.timeline import Timeline
 
@@ -243,8 +243,7 @@ def _diff(terminal: pytest.TerminalReporter, progress: Progress, anyway: bool) -
         terminal.write_line("It is not done yet, so the reference is not shown. To see it all the")
         terminal.write_line(f"same: {again}")
         return
-    reference = curriculum.ROOT / "solutions" / kata.slug / "tasks.py"
-    if not reference.exists():
+    if not (reference := reference_of(kata)).exists():
         terminal.write_line(f"There is no reference: {answers.shown(reference)} is missing.")
         return
     lines = difference(kata)

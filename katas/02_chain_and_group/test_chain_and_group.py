@@ -1,14 +1,14 @@
 """Tests of kata 02. Each docstring is one requirement."""
 
 import random
-import sys
 import threading
-import time
 from collections import Counter
 
 import pytest
 from celery.canvas import Signature, group
 from celery.result import AsyncResult, GroupResult
+
+pytestmark = pytest.mark.usefixtures("naps")
 
 STEPS = ["tasks.fetch", "tasks.resize", "tasks.stamp"]
 TASKS_OF = {  # what the worker runs for the function of each TODO; two photos for `prepare_all`
@@ -21,22 +21,6 @@ SIGNATURES = (
     "In a chain, a signature made by .s() gets the result of the task before it as its first "
     "argument. One made by .si() does not."
 )
-
-
-@pytest.fixture(autouse=True)
-def naps(monkeypatch):
-    """The seconds that the module `tasks` wanted to sleep. They are noted, and not slept."""
-    naps = []
-    sleep = time.sleep
-
-    def nap(seconds):
-        if sys._getframe(1).f_globals.get("__name__") == "tasks":
-            naps.append(seconds)
-        else:
-            sleep(seconds)
-
-    monkeypatch.setattr(time, "sleep", nap)
-    return naps
 
 
 def some_photo():

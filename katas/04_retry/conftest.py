@@ -1,8 +1,6 @@
-"""The gateway, and a watch on `time.sleep`."""
+"""The gateway."""
 
 import importlib
-import sys
-import time
 
 import pytest
 
@@ -20,19 +18,3 @@ def gateway(kata):
             "`autoretry_for` must be a tuple, also when it names one error: (Error,)"
         ) from None
     return importlib.import_module("gateway")
-
-
-@pytest.fixture(autouse=True)
-def naps(monkeypatch):
-    """The seconds that the module `tasks` wanted to sleep. They are noted, and not slept."""
-    naps = []
-    sleep = time.sleep
-
-    def nap(seconds):
-        if sys._getframe(1).f_globals.get("__name__") == "tasks":
-            naps.append(seconds)
-        else:
-            sleep(seconds)
-
-    monkeypatch.setattr(time, "sleep", nap)
-    return naps

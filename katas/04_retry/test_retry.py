@@ -5,6 +5,8 @@ import random
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("naps")
+
 DELAYS = {
     "charge": [1, 2, 4],
     "refund": [5, 5, 5, 5, 5],
