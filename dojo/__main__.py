@@ -6,8 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from dojo import new, playground
-from dojo.answers import AnswerError
+from dojo.grading import new
+from dojo.grading.answers import AnswerError
+from dojo.running import playground
 
 #: Each module gives one command by its function `add_to(subparsers)`. That sets `run` on its
 #: parser: a function that takes the parsed arguments and returns the exit code.

@@ -1,24 +1,35 @@
-"""The pytest plugin: hands pytest's hooks on to the modules that know."""
+"""The pytest plugin: hands pytest's hooks on to the rooms of the dojo."""
 
 from __future__ import annotations
 
 import pytest
 
-from dojo import curriculum, options, servers
-from dojo.options import pytest_addoption as pytest_addoption
-from dojo.report import Report
+from dojo import arguments
+from dojo.grading import curriculum
+from dojo.running import servers
+from dojo.telling.progress import TALLY, Tally
+from dojo.telling.report import Report
 
-pytest_plugins = ("dojo.fixtures", "dojo.naps")
+pytest_plugins = (
+    "dojo.safety.guard",  # first: pytest warns of plugins that another one has imported
+    "dojo.fixtures.evidence",
+    "dojo.fixtures.kata",
+    "dojo.fixtures.servers",
+    "dojo.fixtures.workers",
+    "dojo.telling.chart",
+    "dojo.telling.diff",
+    "dojo.telling.hints",
+    "dojo.telling.map",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Look for the servers, and let the dojo report on the katas."""
     servers.check()
-    options.find_katas(config)
-    if (target := config.option.timeline) is not None:
-        from dojo import chart
-
-        chart.switch_on(config, target)
+    arguments.find_katas(config)
+    config.stash[TALLY] = Tally()
+    # In this order: what a report says of its kata is there before the failure is explained.
+    config.pluginmanager.register(config.stash[TALLY], "dojo-tally")
     config.pluginmanager.register(Report(config), "dojo-report")
 
 

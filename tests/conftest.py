@@ -8,7 +8,8 @@ from textwrap import dedent
 
 import pytest
 
-from dojo import curriculum, servers
+from dojo.grading import curriculum
+from dojo.running import servers
 
 #: What the outer run was told must not reach the inner ones.
 TOLD_OUTSIDE = (
@@ -56,7 +57,8 @@ class Workshop:
             + dedent(
                 """
                 from pathlib import Path
-                from dojo import curriculum, servers
+                from dojo.grading import curriculum
+                from dojo.running import servers
 
                 curriculum.ROOT = Path(__file__).resolve().parent
                 """
@@ -92,6 +94,15 @@ class Workshop:
         result = self.run(*options)
         result.assert_outcomes(passed=count)
         assert result.ret == pytest.ExitCode.OK
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of the proofs."""
+    parser.addoption(
+        "--whole",
+        action="store_true",
+        help="run all tests of a kata on each wrong answer, not only those that must catch it",
+    )
 
 
 @pytest.fixture

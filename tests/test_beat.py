@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 from celery.schedules import crontab
 
-from dojo.beat import Beat
+from dojo.running.beat import Beat
 
 START = datetime(2026, 3, 10, 12, tzinfo=timezone.utc)
 

@@ -12,7 +12,7 @@ from benchmarks import __main__ as cli
 from benchmarks import cases
 from benchmarks.budgets import Row, table
 from benchmarks.processes import Duration, MeasurementError, Program, Run, run
-from dojo.curriculum import ROOT
+from dojo.grading.curriculum import ROOT
 
 ONE, TWO = "all solutions", "all solutions, -n 2"
 

@@ -20,7 +20,7 @@ import pytest
 import redis
 from redis import Redis
 
-from dojo.broker import EmbeddedRedis
+from dojo.running.broker import EmbeddedRedis
 
 pytestmark = pytest.mark.timeout(60)  # a guard against hanging: no test measures time
 
@@ -188,7 +188,7 @@ def test_a_publish_does_not_overtake_a_subscribe(broker: Broker, client: Redis) 
 
 def test_longest_wait_first(broker: Broker, client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     # Neither the clock, which may tick every 16 ms, nor who connected first decides it.
-    monkeypatch.setattr("dojo.broker.time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr("dojo.running.broker.time", SimpleNamespace(monotonic=lambda: 0.0))
     months = 10_000_000  # seconds: more than the system's timers hold
     first, second = broker.dial(), broker.dial()
     waiting = [broker.park("BRPOP", "queue", months, on=each) for each in (second, first)]

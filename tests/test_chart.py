@@ -18,9 +18,9 @@ from urllib.parse import quote
 
 import pytest
 
-from dojo import chart
-from dojo.chart.drawing import MOST_EVENTS, drawn
-from dojo.timeline import Event
+from dojo.evidence.timeline import Event
+from dojo.telling.chart import collecting
+from dojo.telling.chart.drawing import MOST_EVENTS, drawn
 from tests.conftest import TASKS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
@@ -189,7 +189,7 @@ def test_a_folder_that_cannot_be_written_to(
     refuse = mock.Mock(side_effect=PermissionError(13, "Permission denied"))
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     with pytest.raises(pytest.UsageError, match=r"^--timeline=x\.html: Permission denied\.$"):
-        chart.check(tmp_path / "x.html", "x.html")
+        collecting.check(tmp_path / "x.html", "x.html")
 
 
 def test_an_older_page_stays_until_the_new_one_is_there(workshop: Workshop) -> None:
@@ -201,7 +201,7 @@ def test_an_older_page_stays_until_the_new_one_is_there(workshop: Workshop) -> N
     result.stdout.fnmatch_lines(["timeline: no kata ran to its end, so *page.html was not written"])
     files = set(workshop.folder.iterdir())
     with pytest.raises(UnicodeEncodeError):
-        chart.write(page, "half a character: \ud800")
+        collecting.write(page, "half a character: \ud800")
     assert page.read_text(encoding="utf-8") == "of an earlier run"
     assert set(workshop.folder.iterdir()) == files
     workshop.passes(1, "--timeline=page.html")

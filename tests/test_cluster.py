@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dojo.curriculum import ROOT
+from dojo.grading.curriculum import ROOT
 from tests.conftest import TOLD_OUTSIDE
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from dojo import playground
-from dojo.curriculum import ROOT
+from dojo.grading.curriculum import ROOT
+from dojo.running import playground
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dojo import answers
-from dojo.curriculum import ROOT, katas
+from dojo.grading import answers
+from dojo.grading.curriculum import ROOT, katas
 
 README = ROOT / "README.md"
 CHINESE = ROOT / "README.zh-CN.md"

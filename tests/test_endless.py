@@ -148,7 +148,7 @@ def test_who_waits_rightly(workshop: Workshop) -> None:
 
         def test_first(kata, celery_worker, hold, monkeypatch):
             """The first requirement."""
-            from dojo import guard
+            from dojo.safety import guard
             monkeypatch.setattr(guard, "PATIENCE", 25)
             monkeypatch.setattr(guard, "TICK", 0.01)
             looks = iter(range(100))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dojo import curriculum, new
 from dojo.__main__ import main
+from dojo.grading import curriculum, new
 from tests.conftest import TOLD_OUTSIDE
 
 pytestmark = pytest.mark.timeout(300)
@@ -67,10 +67,12 @@ class Checkout:
         file = self.folder / f"proofs/{SLUG}.toml"
         wrong = '[[wrong]]\nname = "fill_in"'
         text = file.read_text(encoding="utf-8").split(wrong, 1)[0]
-        text += '[[right]]\nname = "double"\nfind = "2 * number"\nreplace = "number + number"\n'
-        for answer in ("7", "None", "work", "work(number)", "'later'"):
+        for n, same in enumerate(("number + number", "number * 2", "sum([number] * 2)")):
+            text += f'[[right]]\nname = "right_{n}"\nfind = "2 * number"\nreplace = "{same}"\n'
+        strange = ("7", "None", "work", "work(number)", "'later'", "[]", "0", "app", "number")
+        for n, answer in enumerate(strange):
             text += (
-                f'[[wrong]]\nname = "returns_{answer[:4]}{len(answer)}"\nwhy = "No AsyncResult."\n'
+                f'[[wrong]]\nname = "wrong_{n}"\nwhy = "No AsyncResult."\n'
                 f'find = "work.delay(number)"\nreplace = "{answer}"\n'
                 'caught_by = ["test_send_does_not_wait"]\nsays = "must return an AsyncResult"\n'
             )
@@ -79,7 +81,7 @@ class Checkout:
 
 @pytest.fixture
 def checkout(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Checkout:
-    """A copy of the repository, which `dojo.new` takes for its own in this process too."""
+    """A copy of the repository, which `dojo.grading.new` takes for its own in this process too."""
     for name in TOLD_OUTSIDE:
         monkeypatch.delenv(name, raising=False)
     checkout = Checkout(pytester)
@@ -146,14 +148,14 @@ def test_the_proofs_fail_until_they_are_filled_in(checkout: Checkout) -> None:
     result.stdout.fnmatch_lines_random(
         [
             "E *there is no test FILL IN: the tests that must fail",
-            f"E *proofs/{SLUG}.toml has * wrong answers of 6*",
+            f"E *proofs/{SLUG}.toml has * wrong answers of 10*",
             f"FAILED *test_enough_answers_are_proven[[]{SLUG}[]]*",
         ]
     )
 
     checkout.fill_in_proofs()
     result = checkout.pytest(*options)
-    result.assert_outcomes(passed=11)  # stub, solution, two right ones, six wrong ones, count
+    result.assert_outcomes(passed=17)  # stub, solution, 4 right ones, 10 wrong ones, count
     assert result.ret == pytest.ExitCode.OK
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from dojo import curriculum, playground
 from dojo.__main__ import main
-from dojo.broker import EmbeddedRedis
+from dojo.grading import curriculum
+from dojo.running import playground
+from dojo.running.broker import EmbeddedRedis
 from tests.conftest import TOLD_OUTSIDE
 
 pytestmark = pytest.mark.timeout(120)

@@ -154,7 +154,9 @@ def test_an_error_outside_the_test_counts(workshop: Workshop) -> None:
 def test_our_own_defect_hides_nothing(workshop: Workshop) -> None:
     """If the explanation itself fails, the learner still reads what pytest has to say."""
     with (workshop.folder / "conftest.py").open("a") as conftest:
-        conftest.write("\nimport dojo.explain\n\ndojo.explain.explain = lambda *_, **__: 1 / 0\n")
+        conftest.write(
+            "\nfrom dojo.telling import explain\n\nexplain.explain = lambda *_, **__: 1 / 0\n"
+        )
     workshop.kata(TESTS, STUB)
     workshop.other_kata()
     result = workshop.run()

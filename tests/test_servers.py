@@ -13,8 +13,8 @@ import redis
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 
-from dojo import amqp, servers
-from dojo.broker import EmbeddedRedis
+from dojo.running import amqp, servers
+from dojo.running.broker import EmbeddedRedis
 from tests.conftest import TASKS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
@@ -221,7 +221,7 @@ def test_a_used_rabbitmq(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) ->
     workshop.write(
         "katas/99_sample/conftest.py",
         """
-        from dojo import amqp
+        from dojo.running import amqp
         from pathlib import Path
 
         delete = amqp.delete_declared

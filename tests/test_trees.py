@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from dojo import answers
-from dojo.curriculum import ROOT, Kata, katas
-from dojo.hints import hints
+from dojo.grading import answers
+from dojo.grading.curriculum import ROOT, Kata, katas
+from dojo.telling.hints import hints
 
 SLUGS = {kata.slug for kata in katas()}
 
@@ -19,9 +19,9 @@ def test_a_kata_is_complete(kata: Kata) -> None:
     expected = [
         kata.stub,
         kata.folder / "kata.toml",
-        kata.folder / f"test_{kata.slug[3:]}.py",
+        kata.tests,
         kata.folder / "README.md",
-        ROOT / "solutions" / kata.slug / "tasks.py",
+        kata.reference,
         ROOT / "proofs" / f"{kata.slug}.toml",
     ]
     assert [str(path.relative_to(ROOT)) for path in expected if not path.is_file()] == []
@@ -50,7 +50,7 @@ def test_every_todo_has_its_hints(kata: Kata) -> None:
     todos = set(answers.todo_lines(kata.stub))
     assert todos
     assert set(hints(kata)) == {(todo, grade) for todo in todos for grade in (1, 2, 3)}
-    tests = (kata.folder / f"test_{kata.slug[3:]}.py").read_text(encoding="utf-8")
+    tests = kata.tests.read_text(encoding="utf-8")
     marked = set(map(int, re.findall(r"mark\.todo\((\d)\)", tests)))
     assert marked <= todos
 

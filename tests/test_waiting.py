@@ -6,8 +6,8 @@ from textwrap import dedent
 
 import pytest
 
-from dojo.timeline import Event, Timeline
-from dojo.waiting import Watch
+from dojo.evidence.timeline import Event, Timeline
+from dojo.evidence.waiting import Watch
 from tests.conftest import TASKS, Workshop
 
 pytestmark = pytest.mark.timeout(300)

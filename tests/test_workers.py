@@ -63,7 +63,9 @@ def left_over(workshop: Workshop) -> list[str]:
             lines.append(process.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
         except OSError:  # it has ended meanwhile
             continue
-    return [line for line in lines if "dojo.workers" in line and str(workshop.folder) in line]
+    return [
+        line for line in lines if "dojo.running.workers" in line and str(workshop.folder) in line
+    ]
 
 
 @pytest.mark.skipif(not PROCESSES.is_dir(), reason="looks for processes in /proc")

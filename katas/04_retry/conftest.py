@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from dojo.answers import AnswerError
+from dojo.grading.answers import AnswerError
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from celery.backends.redis import RedisBackend
 from celery.exceptions import TimeoutError
 from celery.result import AsyncResult
 
-from dojo.recorder import current_worker_task
+from dojo.evidence.recorder import current_worker_task
 
 BRIEF = 0.02  # seconds that a pause of the learner's code really takes
 PATIENCE = 30  # looks and pauses of `follow` after the album has ended

@@ -23,9 +23,10 @@ from pytest_celery import (  # type: ignore[import-untyped]
 )
 from pytest_docker_tools import build, container, fxtr  # type: ignore[import-untyped]
 
-from dojo import answers, playground
-from dojo.curriculum import ROOT
-from dojo.fixtures import celery_untouched
+from dojo.grading import answers
+from dojo.grading.curriculum import ROOT
+from dojo.running import playground
+from dojo.safety.shelter import celery_untouched
 
 KATA = playground.find("05_routing")
 STARTS_WITHIN = 120  # seconds

@@ -1,0 +1,1 @@
+"""What happened: Celery's events, and who waits for what."""

@@ -1,0 +1,289 @@
+"""Wait for a result, or find out that it can never come.
+
+Celery's own `get()` waits for ever when nobody will store the result. `Watch` knows the
+open messages and the workers that read their queues, so it can tell when nothing more
+can happen, and says why. No clock is involved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Iterator
+
+from dojo.evidence.recorder import current_worker_task
+from dojo.evidence.timeline import CLOSING, REQUEUED, Event, Timeline
+
+#: A task that came to one of these has said how it ended.
+TELLING = frozenset({"succeeded", "failed", "retried", "revoked", "rejected"})
+LAST_LOOKS = 50  # at a task whose result is there: its end is near, but nothing hangs on it
+STEP = 0.02  # seconds between two looks while nothing wakes the waiter
+
+
+class NeverReady(AssertionError):
+    """Somebody waits for something that cannot come. The message says why."""
+
+
+@dataclasses.dataclass
+class Reader:
+    """A running worker: its node name, the queues it reads, how many tasks run at a time."""
+
+    name: str
+    queues: frozenset[str]
+    slots: int = 1
+    alive: Callable[[], bool] = lambda: True
+
+
+@dataclasses.dataclass
+class Message:
+    """A task message that is not dealt with yet."""
+
+    sent: Event
+    running: Event | None = None
+    worker: str | None = None  # node name of the worker that took it from the queue
+    lost: bool = False  # its worker ended while it ran, and nobody will run it again
+
+    @property
+    def queue(self) -> str:
+        """The queue it was sent to."""
+        return self.sent.queue or self.sent.routing_key or "celery"
+
+
+class Watch:
+    """What can still happen in one test."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.timeline = timeline
+        self.readers: list[Reader] = []
+        self._over = False
+        self._given_up = ""  # why nothing is waited for any more
+        self._waiting_outside = 0  # how many wait that are not tasks: the test itself
+        self._standing: dict[str, Callable[[], object]] = {}  # task id: can it go on?
+        self._held: set[str] = set()  # ids of the tasks that a gate holds
+        self._gates: list[tuple[Callable[[Event], bool], Callable[[], object]]] = []
+
+    def close(self) -> None:
+        """The test is over: let everybody go who still waits."""
+        self._over = True
+
+    def give_up(self, why: str) -> None:
+        """Let everybody go who waits now or later in this test: something is out of order."""
+        self._given_up = why
+
+    @property
+    def test_waits(self) -> bool:
+        """Whether the test itself waits, and not only tasks."""
+        return self._waiting_outside > 0
+
+    # -- what is open -----------------------------------------------------------------
+
+    def open_messages(self) -> list[Message]:
+        """Every message that is queued or runs, oldest first."""
+        messages: dict[str, Message] = {}
+        open_count: dict[str, int] = {}
+        for event in self.timeline.events():
+            if event.eager or event.kind == "read":
+                continue
+            if event.kind == "sent" and not event.published:
+                continue  # the broker never got it
+            message = messages.setdefault(event.id, Message(event))
+            if event.kind == "sent":
+                open_count[event.id] = open_count.get(event.id, 0) + 1
+                message.sent = event
+            elif event.kind == "received":
+                message.worker = event.worker
+                open_count[event.id] = max(1, open_count.get(event.id, 0))  # or delivered again
+            elif event.kind == "started":
+                message.running = event
+            elif event.kind in CLOSING or _tells_of_a_dead_process(event, message):
+                message.running = None
+                if event.state != REQUEUED:
+                    open_count[event.id] = open_count.get(event.id, 0) - 1
+        _take_from_the_dead(messages.values(), self.readers)
+        return [m for key, m in messages.items() if m.running or open_count.get(key, 0) > 0]
+
+    def obstacle(self, wanted: str = "") -> str | None:
+        """Why nothing more can happen, or None while something still can.
+
+        Args:
+            wanted: the id of the task that is waited for, if it is one.
+        """
+        if self._over:
+            return "The test is over."
+        if self._given_up:
+            return self._given_up
+        task = current_worker_task()
+        if task and not self._waiting_outside:
+            return None  # the test goes on, and may send more
+        messages = self.open_messages()
+        if any(m.running and self._moves(m.running.id) for m in messages):
+            return None
+        at_gate = task and task.request.id in self._held
+        if not at_gate and any(m.running and m.running.id in self._held for m in messages):
+            return None  # that gate is about to open
+        readers = [reader for reader in self.readers if reader.alive()]
+        for message in messages:
+            waits = not message.running and not message.lost
+            if waits and any(message.queue in r.queues and _has_room(r, messages) for r in readers):
+                return None
+        reasons = [_why(message, readers) for message in messages[:3]]
+        if self.readers and not readers:
+            reasons = ["The worker has ended.", *reasons]
+        if silent := self._silent_end(wanted) if not readers or not messages else "":
+            reasons = [silent, *reasons]
+        return "\n".join(reasons or ["Nothing is queued and nothing runs."])
+
+    def _silent_end(self, wanted: str) -> str:
+        """What to say of a task that ended without a word: of the wanted one, or of the last."""
+        events = self.timeline.events()
+        told = {event.id for event in events if event.kind in TELLING}
+        ends = {e.id: e for e in events if e.kind == "finished" and e.id not in told}
+        started = [e for e in events if e.kind == "started" and not e.eager and e.id in ends]
+        task = next((e for e in started if e.id == wanted), started[-1] if started else None)
+        return f"{task.call} {_how_silent(ends[task.id])}" if task else ""
+
+    def busy(self) -> list[Message]:
+        """The messages whose tasks run, and neither wait for something nor are held.
+
+        Those of other processes count only while the test waits: it may well leave one
+        running that never ends.
+        """
+        still = self._standing.keys() | self._held
+        here = os.getpid()
+        return [
+            m
+            for m in self.open_messages()
+            if m.running and m.sent.id not in still and (self.test_waits or m.running.pid == here)
+        ]
+
+    def _moves(self, task_id: str) -> bool:
+        can_go_on = self._standing.get(task_id)
+        return can_go_on is None or bool(can_go_on())
+
+    # -- waiting ----------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def standing(self, can_go_on: Callable[[], object]) -> Iterator[None]:
+        """The caller waits while this lasts; `can_go_on` tells when its wait is over."""
+        task = current_worker_task()
+        if task is None:
+            self._waiting_outside += 1
+        else:
+            self._standing[task.request.id] = can_go_on
+        try:
+            yield
+        finally:
+            if task is None:
+                self._waiting_outside -= 1
+            else:
+                self._standing.pop(task.request.id, None)
+
+    def until(self, happened: Callable[[], object], looks: int | None = None) -> bool:
+        """Wait until `happened()` is true; return False if it can never come true.
+
+        Args:
+            looks: give up after this many looks, with `STEP` between them; None never does.
+        """
+        with self.standing(happened):
+            while not happened():
+                seen = len(self.timeline)
+                if self.obstacle() is not None or looks == 0:
+                    return bool(happened())
+                self.timeline.wait(seen, STEP)
+                looks = None if looks is None else looks - 1
+        return True
+
+    def ended(self, ids: set[str]) -> None:
+        """Wait for the last events of these tasks. Celery stores a result before it sends them."""
+
+        def over() -> bool:
+            return not any(m.running and m.sent.id in ids for m in self.open_messages())
+
+        self.until(over, LAST_LOOKS)
+
+    def settle(self, looks: int | None = None) -> None:
+        """Wait until every message that a worker can still run has been dealt with."""
+        self.until(lambda: False, looks)
+        if self._given_up and not self._over:
+            raise NeverReady(self._given_up)
+
+    def let_go(self, looks: int) -> None:
+        """End the test: what runs may finish, and who waits for what never comes is let go.
+
+        A worker that is stopped earlier leaves threads that talk to a server which is gone.
+        """
+        with contextlib.suppress(NeverReady):
+            self.settle(looks)
+        self.close()
+        left = [message.running for message in self.busy()]
+        while not self._given_up and any(message.running in left for message in self.busy()):
+            self.timeline.wait(len(self.timeline), STEP)
+
+    # -- gates ------------------------------------------------------------------------
+
+    def hold(self, matches: Callable[[Event], bool], until: Callable[[], object]) -> None:
+        """Hold tasks at their start until a condition is true, or can never come true.
+
+        Args:
+            matches: is told the "started" event and says whether this task is held.
+            until: the condition.
+        """
+        self._gates.append((matches, until))
+
+    @property
+    def holds_a_task(self) -> bool:
+        """Whether a task stands at a gate now."""
+        return bool(self._held)
+
+    def pass_gates(self, started: Event) -> None:
+        """Return when no gate holds this task any more. Called in the worker's thread."""
+        for matches, until in self._gates:
+            if matches(started):
+                self._held.add(started.id)
+                try:
+                    self.until(until)
+                finally:
+                    self._held.discard(started.id)
+
+
+def _tells_of_a_dead_process(event: Event, message: Message) -> bool:
+    """Whether a worker notes that the process which ran the task ended without a word."""
+    running = message.running
+    return event.kind == "failed" and running is not None and running.pid != event.pid
+
+
+def _take_from_the_dead(messages: Iterable[Message], readers: list[Reader]) -> None:
+    """Let no message run in a worker that has ended."""
+    ended = {reader.name for reader in readers if not reader.alive()}
+    for message in messages:
+        if message.running and message.running.worker in ended:
+            message.lost = not message.running.acks_late  # a late one is delivered again
+            message.running = None
+
+
+def _has_room(reader: Reader, messages: list[Message]) -> bool:
+    taken = sum(1 for m in messages if m.running and m.worker == reader.name)
+    return taken < reader.slots
+
+
+def _how_silent(finished: Event) -> str:
+    if finished.state == "IGNORED":
+        return "raised Ignore: Celery stores no result then."
+    if finished.state is None:
+        return "called sys.exit() or the like. That ends the worker, and not only the task."
+    return "ended without a result: it could not be stored."
+
+
+def _why(message: Message, readers: list[Reader]) -> str:
+    call, queue = message.sent.call, message.queue
+    if message.lost:
+        return f"{call} was running when its worker ended. Nobody will run it again."
+    if message.running:
+        return f"{call} waits inside the worker, and keeps its place there."
+    if not readers:
+        return f"{call} waits in queue '{queue}', and no worker is running."
+    if any(queue in reader.queues for reader in readers):
+        return f"{call} waits in queue '{queue}' for a free place in the worker."
+    read = ", ".join(f"'{q}'" for q in sorted({q for r in readers for q in r.queues}))
+    return f"{call} waits in queue '{queue}'; the worker reads only {read}."

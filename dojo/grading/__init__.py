@@ -1,0 +1,1 @@
+"""Which answer is graded, and how: the katas, their proofs, and what proves them."""

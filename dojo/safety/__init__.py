@@ -1,0 +1,1 @@
+"""The run survives what a learner's code does."""

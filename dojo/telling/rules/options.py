@@ -1,0 +1,58 @@
+"""Options of the learner's tasks that do not fit."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from types import MethodType
+
+from celery import Task
+
+from dojo.telling.failure import Failure
+
+#: The options of a task that are no attributes of Celery's class `Task`.
+OPTIONS = {
+    *("bind", "base", "pydantic", "autoretry_for", "dont_autoretry_for"),
+    *("retry_backoff", "retry_backoff_max", "retry_jitter", "retry_kwargs"),
+}
+
+
+def mistyped(failure: Failure, _what: str) -> list[str]:
+    """An option that Celery knows by nearly the same name."""
+    return [text for task in failure.tasks for text in _mistyped_of(task)]
+
+
+def _mistyped_of(task: Task) -> list[str]:
+    options = {name for name in dir(Task) if name[0] != "_"} | OPTIONS
+    known = options | {name for name, _ in Task.from_config}  # Celery sets these by itself
+    strange = [name for name in vars(type(task)) if name[0] != "_" and name not in known]
+    found = ((n, difflib.get_close_matches(n, options, n=1, cutoff=0.8)) for n in strange)
+    return [
+        f"`{name}` is not an option of a task. Did you mean `{close[0]}`?"
+        for name, close in found
+        if close
+    ]
+
+
+def self_and_bind(failure: Failure, _what: str) -> list[str]:
+    """A first parameter that does not fit to `bind`, where a call has failed."""
+    if not isinstance(failure.error, TypeError):
+        return []
+    called = [task for task in failure.tasks if f"{task.__name__}()" in failure.message]
+    return [text for task in called for text in _about_self(task, failure.message)]
+
+
+def _about_self(task: Task, message: str) -> list[str]:
+    bound, function = isinstance(task.run, MethodType), getattr(task.run, "__func__", task.run)
+    first = next(iter(inspect.signature(function).parameters), "")
+    if first == "self" and not bound:
+        return [
+            f"The first parameter of `{task.__name__}` is `self`, but the task is not bound. With "
+            "`bind=True` Celery passes the task as the first argument."
+        ]
+    if first not in ("self", "task") and bound and " takes " in message:
+        return [
+            f"`{task.__name__}` is bound (`bind=True`): Celery passes the task as the first "
+            "argument. The function needs a parameter for it, `self`."
+        ]
+    return []
