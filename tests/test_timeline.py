@@ -38,6 +38,12 @@ def add_and_look():
     return result.ready(), result.state, result.ready()
 
 
+def add_and_poll():
+    result = add.delay(1, 2)
+    while not result.ready():
+        pass
+
+
 def add_in_a_group():
     from celery import group
 
@@ -158,22 +164,31 @@ def test_what_did_not_happen(workshop: Workshop) -> None:
 
 
 def test_who_reads_a_result(workshop: Workshop) -> None:
-    """A result is read when the learner's code looks at it, in whatever way, once each."""
+    """A look at a result and a wait for it are two kinds of events, each told once."""
     workshop.kata(
         """
+        import pytest
+
         def test_get(kata, celery_worker, timeline):
             assert kata.add_and_get() == 3
-            assert [e.id for e in timeline.reads()] == [timeline.sent()[0].id]
-            assert timeline.reads()[0].reader is None
+            assert [e.id for e in timeline.waits()] == [timeline.sent()[0].id]
+            assert timeline.waits()[0].reader is None
+            assert not timeline.looks()
 
         def test_looking(kata, timeline):
             assert kata.add_and_look() == (False, "PENDING", False)
-            assert [e.id for e in timeline.reads()] == [timeline.sent()[0].id]
+            assert [e.id for e in timeline.looks()] == [timeline.sent()[0].id]
+            assert not timeline.waits()
+
+        def test_a_loop_of_looks(kata, timeline):
+            with pytest.raises(AssertionError, match="waits for the result"):
+                kata.add_and_poll()
+            assert [e.kind for e in timeline.reads()] == ["look", "wait"]
 
         def test_join(kata, celery_worker, timeline):
             assert kata.add_in_a_group() == [1, 2, 3]
-            assert {e.id for e in timeline.reads()} == {e.id for e in timeline.sent()}
-            assert len(timeline.reads()) == 3
+            assert {e.id for e in timeline.waits()} == {e.id for e in timeline.sent()}
+            assert len(timeline.waits()) == 3
 
         def test_the_test_itself(kata, celery_worker, timeline):
             result = kata.add.delay(1, 2)
@@ -182,4 +197,25 @@ def test_who_reads_a_result(workshop: Workshop) -> None:
         """,
         MORE_TASKS,
     )
-    workshop.passes(4)
+    workshop.passes(5)
+
+
+def test_what_a_task_says_of_itself(workshop: Workshop) -> None:
+    """`update_state` is an event, in a worker and eagerly, with state and value."""
+    workshop.kata(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("fixture", ["celery_worker", "eager"])
+        def test_it(kata, request, fixture, timeline):
+            request.getfixturevalue(fixture)
+            kata.climb.delay(3).get()
+            assert [(e.state, e.meta) for e in timeline.updates("tasks.climb")] == [
+                ("CLIMBING", {"at": n}) for n in range(3)
+            ]
+        """,
+        TASKS
+        + "\n\n@app.task(bind=True)\ndef climb(self, steps):\n    for n in range(steps):\n"
+        + "        self.update_state(state='CLIMBING', meta={'at': n})\n",
+    )
+    workshop.passes(2)

@@ -1,7 +1,7 @@
 """Writes the timeline: turns Celery's signals into events, in any process.
 
-Besides the signals it notes when the learner's code reads a result, for which Celery
-has no signal.
+Besides the signals it notes what Celery has no signal for: the learner's code looks at a
+result, waits for one, or updates the state of its task.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import datetime
 from traceback import extract_tb
 from typing import Any, Protocol
 
-from celery import _state, signals
+from celery import Task, _state, signals
 from celery.app.amqp import AMQP
 from celery.exceptions import Reject
 from celery.result import AsyncResult
@@ -49,12 +49,12 @@ class Recorder:
         self._sink = sink
         self._learner_files = frozenset(learner_files)
         self._on_started = on_started
-        self._reads: set[tuple[str, str | None]] = set()
+        self._reads: set[tuple[str, str, str | None]] = set()
         self._nodes: dict[str, str] = {}  # task id: the worker that took its message
         self._countdowns: dict[str, float | None] = {}  # of messages that are being sent
         self._sending = threading.local()  # `event` is the message that this thread sends
         self._running = threading.local()  # `succeeded` tells of the task that this thread runs
-        self._celerys_maker = AMQP.as_task_v2
+        self._celerys_maker, self._celerys_update = AMQP.as_task_v2, Task.update_state
         self._listeners = {
             signals.before_task_publish: self._before_publish,
             signals.after_task_publish: self._after_publish,
@@ -72,12 +72,14 @@ class Recorder:
     def attach(self) -> None:
         """Begin to listen. An app that has sent messages already is heard only in part."""
         AMQP.as_task_v2 = self._as_task_v2()
+        Task.update_state = self._update_state()
         for signal, listener in self._listeners.items():
             signal.connect(listener, weak=False)
 
     def detach(self) -> None:
         """Stop listening."""
         AMQP.as_task_v2 = self._celerys_maker
+        Task.update_state = self._celerys_update
         for signal, listener in self._listeners.items():
             signal.disconnect(listener)
 
@@ -109,18 +111,32 @@ class Recorder:
 
         return as_task_v2
 
-    # -- results that the learner's code looks at ---------------------------------------
+    def _update_state(self) -> Callable[..., None]:
+        update = self._celerys_update
 
-    def note_read(self, result: AsyncResult) -> None:
-        """Note that the learner's code looks at `result`, unless somebody else does."""
+        @functools.wraps(update)
+        def update_state(
+            task: Task, task_id: str | None = None, state: Any = None, meta: Any = None, **more: Any
+        ) -> None:
+            update(task, task_id, state, meta, **more)
+            of = task_id or task.request.id
+            self._sink.record(self._of_running("update", task, of, state=str(state), meta=meta))
+
+        return update_state
+
+    # -- results that the learner's code looks at, or waits for --------------------------
+
+    def note_read(self, result: AsyncResult, kind: str) -> None:
+        """Note a "look" at `result`, or a "wait" for it, unless somebody else does it."""
         task = current_worker_task()
         reader = task.request.id if task else None
-        if (result.id, reader) in self._reads or not self.learner_calls():
+        known = {(kind, result.id, reader), ("wait", result.id, reader)}  # who waits looks, too
+        if known & self._reads or not self.learner_calls():
             return
-        self._reads.add((result.id, reader))
+        self._reads.add((kind, result.id, reader))
         worker = self._node(task.request.id, task.request) if task else None
         name = getattr(task, "name", "")
-        self._sink.record(Event("read", name, result.id, reader=reader, worker=worker))
+        self._sink.record(Event(kind, name, result.id, reader=reader, worker=worker))
 
     def learner_calls(self) -> str | None:
         """The learner's function that is among the callers of the running one, or None.

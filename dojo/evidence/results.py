@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from dojo.evidence.recorder import Recorder, current_worker_task
 from dojo.evidence.timeline import Event
 from dojo.evidence.waiting import STEP, NeverReady, Watch
 
-POLLS = 10  # looks at one unfinished result, with nothing happening in between
+POLLS = 10  # looks at one unfinished result: whoever looks so often waits
 
 
 @contextlib.contextmanager
@@ -67,6 +68,7 @@ class _Waiter:
     def __init__(self, watch: Watch, recorder: Recorder) -> None:
         self._watch, self._recorder = watch, recorder
         self._polls: dict[str, tuple[int, int]] = {}  # result id: events seen, looks since
+        self._looks: Counter[str] = Counter()  # at each result, while it was not there
 
     def begin(
         self,
@@ -78,7 +80,7 @@ class _Waiter:
     ) -> Callable[[], None]:
         """Somebody begins to wait; return what Celery is to call at each look."""
         for leaf in leaves:
-            self._recorder.note_read(leaf)
+            self._recorder.note_read(leaf, "wait")
 
         def look() -> None:
             if on_interval:
@@ -102,9 +104,12 @@ class _Waiter:
 
     def looked_at(self, result: AsyncResult, meta: Any) -> None:
         """The learner's code looked at a result; a loop of looks is waiting, too."""
-        self._recorder.note_read(result)
+        self._recorder.note_read(result, "look")
         if meta["status"] in result.backend.READY_STATES:
             return
+        self._looks[result.id] += 1
+        if self._looks[result.id] == POLLS:
+            self._recorder.note_read(result, "wait")
         events, (seen, looks) = len(self._watch.timeline), self._polls.get(result.id, (0, 0))
         looks = looks + 1 if seen == events else 1
         self._polls[result.id] = (events, looks)

@@ -15,13 +15,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-#: The kinds of events, in Celery's words where it has one. "read" means that the code of
-#: the learner looked at a result: get(), join(), ready(), state and the like.
+#: The kinds of events, in Celery's words where it has one.
 KINDS = (
     "sent",
     "received",
     "started",
-    "read",
+    "look",  # the learner's code asked for what is known of a result: state, ready(), info …
+    "wait",  # the learner's code began to wait for a result: get(), join(), or a loop of looks
+    "update",  # the learner's task called update_state(); `state` and `meta` say with what
     "retried",
     "succeeded",
     "failed",
@@ -33,6 +34,8 @@ KINDS = (
 )
 #: After one of these a message is dealt with.
 CLOSING = frozenset({"finished", "revoked", "rejected", "unknown"})
+#: What the learner's code does with results.
+READS = frozenset({"look", "wait"})
 #: The `state` of a "finished" task whose message goes back to its queue.
 REQUEUED = "REQUEUED"
 
@@ -42,8 +45,8 @@ class Event:
     """One thing that Celery did.
 
     `at` is in seconds on the machine's monotonic clock, which all processes share; only
-    the order is evidence. `task` and `id` name the task; for "read" they name the result
-    that was looked at, and `reader` is the id of the task that looked (None: no task, but
+    the order is evidence. `task` and `id` name the task; for a "look" and a "wait" they name
+    the result, and `reader` is the id of the task that looked or waited (None: no task, but
     whoever called the function). `worker` is the node name of the worker that ran or
     published it, None outside a worker. `error` is "Type: text" of a failure or a retry.
     """
@@ -79,8 +82,10 @@ class Event:
     #: Only for "failed": file and line of the learner's code that the error came through last.
     where: tuple[str, int] | None = None
     #: Only for "finished": Celery's word for how it ended, such as "SUCCESS" or "RETRY",
-    #: or REQUEUED.
+    #: or REQUEUED. For "update": the state that the task has given itself.
     state: str | None = None
+    #: Only for "update": what was stored with the state.
+    meta: Any = None
     #: Only for "sent": did the broker take the message? False while it is on its way, and
     #: for good when it could not be sent (an argument that is not JSON, say).
     published: bool = False
@@ -176,9 +181,21 @@ class Timeline:
         """Tasks that began to run, in a worker or eagerly. A direct call is not among them."""
         return self.events("started", task)
 
-    def reads(self, task: str | None = None) -> list[Event]:
+    def looks(self, task: str | None = None) -> list[Event]:
         """Results that the learner's code looked at, once for each result and reader."""
-        return self.events("read", task)
+        return self.events("look", task)
+
+    def waits(self, task: str | None = None) -> list[Event]:
+        """Results that the learner's code waited for, once for each result and reader."""
+        return self.events("wait", task)
+
+    def reads(self, task: str | None = None) -> list[Event]:
+        """Looks and waits, in order."""
+        return [e for e in self.events(None, task) if e.kind in READS]
+
+    def updates(self, task: str | None = None) -> list[Event]:
+        """What tasks said of themselves by `update_state`."""
+        return self.events("update", task)
 
     def retried(self, task: str | None = None) -> list[Event]:
         """Tasks that asked to be run again."""

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 
 from dojo.evidence.recorder import current_worker_task
-from dojo.evidence.timeline import CLOSING, REQUEUED, Event, Timeline
+from dojo.evidence.timeline import CLOSING, READS, REQUEUED, Event, Timeline
 
 #: A task that came to one of these has said how it ended.
 TELLING = frozenset({"succeeded", "failed", "retried", "revoked", "rejected"})
@@ -83,7 +83,7 @@ class Watch:
         messages: dict[str, Message] = {}
         open_count: dict[str, int] = {}
         for event in self.timeline.events():
-            if event.eager or event.kind == "read":
+            if event.eager or event.kind in READS:
                 continue
             if event.kind == "sent" and not event.published:
                 continue  # the broker never got it

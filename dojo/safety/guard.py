@@ -31,7 +31,7 @@ TICK = 0.1  # seconds between two looks
 PATIENCE = 50  # looks at the same thing: an honest task takes a few of them
 #: The same for a task in another process. Celery needs five seconds to see that one was killed.
 PATIENCE_ELSEWHERE = 70
-MOST_MESSAGES = 500  # in one test; an honest one sends some dozens
+MOST_MESSAGES = 500  # and updates of a state, in one test; an honest one has some dozens
 LAST_TRIES = 25  # how often, every 0.02 seconds, a thread is told to end
 WAKE = getattr(signal, "SIGVTALRM", None)  # nobody else uses it; there is none on Windows
 LOOK_FOR = "Look for an endless loop, a long sleep, or something that waits and never gets it."
@@ -100,7 +100,7 @@ class Guard:
                 self._wake()
             elif looks >= self._patience():
                 self._give_up(self._about_endless(), self._place())
-            elif self._sent() > MOST_MESSAGES:
+            elif self._signs_of_life() > MOST_MESSAGES:
                 self._give_up(self._about_storm(), "")
 
     def _busy(self) -> tuple[str, ...]:
@@ -142,15 +142,23 @@ class Guard:
         )
 
     def _about_storm(self) -> str:
-        names = Counter(event.task for event in self._watch.timeline.sent())
+        timeline = self._watch.timeline
+        names = Counter(event.task for event in timeline.sent())
         ((name, count),) = names.most_common(1)
+        if count < len(timeline.updates()):
+            name = timeline.updates()[-1].task
+            return (
+                f"{name} updated its state {len(timeline.updates())} times in this test, and there "
+                "is no end to it.\nLook for an endless loop."
+            )
         return (
             f"{name} was sent {count} times in this test, and there is no end to it.\n"
             "Look for a task that sends itself, or retries for ever, or for an endless loop."
         )
 
-    def _sent(self) -> int:
-        return len(self._watch.timeline.sent())
+    def _signs_of_life(self) -> int:
+        """How many messages and updates there were: what keeps a loop from looking endless."""
+        return len(self._watch.timeline.sent()) + len(self._watch.timeline.updates())
 
     def _place(self) -> str:
         """The line that a thread has stopped at, as text."""

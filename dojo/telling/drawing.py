@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dojo.evidence.timeline import Event, Timeline
+from dojo.evidence.timeline import READS, Event, Timeline
+from dojo.telling.words import shortened
 
 #: What is shown, and in which words. The other kinds of events are not shown.
 TOLD = {
     "sent": "sent",
     "started": "started",
-    "read": "asks",
+    "look": "looks",
+    "wait": "waits",
+    "update": "updates",
     "retried": "retried",
     "succeeded": "succeeded",
     "failed": "failed",
@@ -57,7 +60,7 @@ def _cut(events: list[Event], lines: list[str]) -> list[str]:
 
 
 def _is_trouble(event: Event) -> bool:
-    return event.kind == "read" or event.error is not None
+    return event.kind == "wait" or event.error is not None
 
 
 def _gap(count: int) -> list[str]:
@@ -76,7 +79,7 @@ def _lanes(events: list[Event]) -> dict[str, str]:
 
 def _who(event: Event) -> str:
     """The lane of an event: the caller's, or that of a worker by its node name."""
-    outside = event.eager or (event.kind in ("sent", "read") and not event.worker)
+    outside = event.eager or (event.kind in ("sent", *READS) and not event.worker)
     return CALLER if outside else event.worker or "a worker"
 
 
@@ -93,9 +96,11 @@ def _what(event: Event, timeline: Timeline) -> str:
         what += f", due in {event.countdown:g} s" if event.countdown else ""
         what += _sender(event, timeline)
         what += "" if event.published else " (it did not go out)"
-    elif event.kind == "read":
-        of = next((e.call for e in timeline.sent() if e.id == event.id), "something")
-        what = f"for the result of {of}"
+    elif event.kind in READS:
+        of = next((f"the result of {e.call}" for e in timeline.sent() if e.id == event.id), "")
+        what = f"{'at' if event.kind == 'look' else 'for'} {of or 'a result that nobody has sent'}"
+    elif event.kind == "update":
+        what = f"{event.task}: {event.state} {shortened(repr(event.meta), 40)}"
     elif event.kind == "started":
         what += f" (retry {event.retries})" if event.retries else ""
         what += " (eagerly, no worker)" if event.eager else ""

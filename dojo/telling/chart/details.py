@@ -24,7 +24,7 @@ FIELDS = {
     "parent_id": "parent id",
     "root_id": "root id",
     "group_id": "group id",
-    "reader": "read by task",
+    "reader": "by task",
 }
 
 
@@ -52,6 +52,8 @@ def details(event: Event) -> list[list[str]]:
     if event.root_id == event.id:
         pairs.remove(("root id", event.root_id))
     pairs.insert(1, ("in the code", _place(event)))
+    if event.kind == "update":
+        pairs.insert(0, ("stored", _shown(event.meta)))
     pairs.insert(2, ("due in", f"{event.countdown:g} s" if event.countdown else None))
     if event.kind == "sent" and not event.published:
         pairs.insert(0, ("not sent", "it did not go out"))
@@ -65,6 +67,13 @@ def details(event: Event) -> list[list[str]]:
         pairs = [pair for pair in pairs if pair[0] != "worker"]  # the machine, in truth
         pairs.append(("eager", "run at once, without a worker"))
     return [[name, printable(value)] for name, value in pairs if value not in (None, "", 0)]
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # the learner's __repr__ may raise anything
+        return "…"
 
 
 def _place(event: Event) -> str | None:

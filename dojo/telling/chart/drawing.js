@@ -4,7 +4,9 @@ const SVG = "http://www.w3.org/2000/svg";
 const SHAPES = {
   sent: "M-5,-5 L6,0 L-5,5 Z",
   received: "M-5,-4 H5 L0,5 Z",
-  read: "M0,-6 L5,0 L0,6 L-5,0 Z",
+  look: "M0,-4 L4,0 L0,4 L-4,0 Z",
+  wait: "M0,-6 L5,0 L0,6 L-5,0 Z",
+  update: "M-5,-3 H5 V3 H-5 Z",
   retried: "M4.5,-2.5 A5,5 0 1 0 5,1 M5,-6 V-2 H1",
   succeeded: "M-5,0 L-1.5,4 L5,-4",
   failed: "M-4,-4 L4,4 M4,-4 L-4,4",

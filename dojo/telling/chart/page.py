@@ -21,7 +21,7 @@ from dojo.telling.chart.drawing import Drawing, Told
 FOLDER = Path(__file__).parent
 SYMBOLS = {"passed": "✓", "failed": "✕", "skipped": "○"}
 #: The words for the kinds of events, where the learner reads another one in the terminal.
-WORDS = {"read": "waited"}
+WORDS = {"look": "looks", "wait": "waits", "update": "updates"}
 #: What stands in a JSON text but would mean something to HTML.
 IN_JSON = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
