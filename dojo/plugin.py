@@ -8,7 +8,6 @@ from dojo import arguments
 from dojo.grading import curriculum
 from dojo.running import servers
 from dojo.telling.progress import TALLY, Tally
-from dojo.telling.report import Report
 
 pytest_plugins = (
     "dojo.safety.guard",  # first: pytest warns of plugins that another one has imported
@@ -20,17 +19,19 @@ pytest_plugins = (
     "dojo.telling.diff",
     "dojo.telling.hints",
     "dojo.telling.map",
+    "dojo.telling.report",
+    "dojo.telling.screen",
 )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Look for the servers, and let the dojo report on the katas."""
+    """Look for the servers and the katas, and begin to count."""
     servers.check()
     arguments.find_katas(config)
+    # Before all others: a report says which kata it is of before the failure is explained.
     config.stash[TALLY] = Tally()
-    # In this order: what a report says of its kata is there before the failure is explained.
     config.pluginmanager.register(config.stash[TALLY], "dojo-tally")
-    config.pluginmanager.register(Report(config), "dojo-report")
 
 
 @pytest.hookimpl(tryfirst=True)

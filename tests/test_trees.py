@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from celery.app.defaults import DEFAULTS
 
 from dojo.grading import answers
 from dojo.grading.curriculum import ROOT, Kata, katas
@@ -53,6 +54,19 @@ def test_every_todo_has_its_hints(kata: Kata) -> None:
     tests = kata.tests.read_text(encoding="utf-8")
     marked = set(map(int, re.findall(r"mark\.todo\((\d)\)", tests)))
     assert marked <= todos
+
+
+@pytest.mark.parametrize("kata", katas(), ids=lambda kata: kata.slug)
+def test_every_todo_has_its_name(kata: Kata) -> None:
+    """The list `todos` of kata.toml names what each TODO of the stub is about."""
+    lines = kata.stub.read_text(encoding="utf-8").splitlines()
+    gaps = answers.todo_lines(kata.stub)
+    assert len(kata.todos) == len(gaps)
+    for todo, gap in gaps.items():
+        functions = [m[1] for line in lines[:gap] if (m := re.match(r"def (\w+)", line))]
+        in_a_function = lines[gap - 1].startswith(" ")
+        expected = {functions[-1]} if in_a_function else set(DEFAULTS)
+        assert kata.todos[todo - 1] in expected
 
 
 @pytest.mark.parametrize("tree", ["katas", "solutions"])

@@ -18,9 +18,13 @@ import traceback
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dojo.grading import curriculum
 from dojo.grading.curriculum import Kata
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 MODULE_NAME = "tasks"
 JUST_SAVED = 2.0  # seconds before Python cached a module
@@ -153,6 +157,14 @@ def check_app(module: types.ModuleType, answer: Path) -> None:
     )
 
 
+def apps_of(module: types.ModuleType) -> list[Celery]:
+    """The Celery apps of the module: `app` first, and those that it should not have."""
+    from celery import Celery
+
+    found = [thing for thing in vars(module).values() if isinstance(thing, Celery)]
+    return list(dict.fromkeys([module.app, *found]))
+
+
 def _about_syntax(error: SyntaxError, answer: Path) -> str:
     where = Path(error.filename) if error.filename else answer
     at = f"{shown(where)}, line {error.lineno or 1}"
@@ -216,6 +228,30 @@ def todo_lines(answer: Path) -> dict[int, int]:
         (match, number) for number, line in enumerate(lines, 1) if (match := place.search(line))
     ]
     return {int(match[1] or match[2]): number for match, number in reversed(found)}
+
+
+def place_of(kata: Kata, todo: int) -> str:
+    """Where the learner works on a TODO: file, line and name, as far as they are known.
+
+    The line is that of the gap, or else of the name that the TODO is about.
+    """
+    answer = file_of(kata)
+    name = kata.todos[todo - 1] if 0 < todo <= len(kata.todos) else ""
+    line = todo_lines(answer).get(todo) or _line_of(name, answer)
+    where = shown(answer) + (f", line {line}" if line else "")
+    return where + (f", `{name}`" if name else "")
+
+
+def _line_of(name: str, answer: Path) -> int | None:
+    """The line that defines a name, or else the first one with that word."""
+    if not name or not answer.is_file():
+        return None
+    lines = answer.read_text(encoding="utf-8", errors="replace").splitlines()
+    for pattern in (rf"(?:async )?(?:def|class) {name}\b", rf".*\b{name}\b"):
+        for number, line in enumerate(lines, 1):
+            if re.match(pattern, line):
+                return number
+    return None
 
 
 def gaps(answer: Path) -> set[int]:

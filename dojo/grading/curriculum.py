@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,6 +30,7 @@ class Kata:
         part    the part of the curriculum, such as "1 · Foundations"
         title   the idea, such as "Chord"
         job     what the learner does, in a few words
+        todos   the name of what each TODO is about, in order: a function or a setting
         needs   the versions that it needs, such as "celery>=5.5"; left out if any will do
     """
 
@@ -51,24 +53,29 @@ class Kata:
         return ROOT / "solutions" / self.slug / "tasks.py"
 
     @cached_property
-    def _about(self) -> dict[str, str]:
+    def _about(self) -> dict[str, Any]:
         file = self.folder / "kata.toml"
         return tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
     @property
     def part(self) -> str:
         """The part of the curriculum that it belongs to."""
-        return self._about.get("part", "")
+        return str(self._about.get("part", ""))
 
     @property
     def title(self) -> str:
         """The idea, in a word or two."""
-        return self._about.get("title", self.slug)
+        return str(self._about.get("title", self.slug))
 
     @property
     def job(self) -> str:
         """What the learner does, in a few words."""
-        return self._about.get("job", "")
+        return str(self._about.get("job", ""))
+
+    @property
+    def todos(self) -> list[str]:
+        """What each TODO is about, in order: the name of a function or a setting."""
+        return list(self._about.get("todos", []))
 
     @cached_property
     def lacks(self) -> str | None:

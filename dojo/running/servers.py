@@ -35,6 +35,11 @@ class Servers:
         return {"CELERY_BROKER_URL": self.broker, "CELERY_RESULT_BACKEND": self.backend}
 
 
+def celerys_own(environ: Mapping[str, str]) -> list[str]:
+    """The variables in which Celery looks for its settings: those of another project."""
+    return [name for name in environ if name.startswith("CELERY_")]
+
+
 def check(environ: Mapping[str, str] = os.environ) -> None:
     """Make sure that each server that the environment names is there.
 

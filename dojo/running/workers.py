@@ -146,7 +146,8 @@ def main(folder: str, answer: str, journal: str, *options: str) -> None:
 
     with answers.imported(kata, Path(answer)) as module:
         app = module.app
-        settings.adapt(app, os.environ["KATAS_PREFIX"])
+        for one in answers.apps_of(module):
+            settings.adapt(one, os.environ["KATAS_PREFIX"])
         settings.shorten_brpop()
         app.worker_main(["worker", "--loglevel=INFO", "--without-mingle", *options])
 

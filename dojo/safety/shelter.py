@@ -34,6 +34,8 @@ MODULES = (builtins, json, logging, os, os.path, random, signal, socket, threadi
 DEADLY = ("_exit", "abort", "execv", "execve", "fork", "kill", "killpg")
 MOST_PRINTED = 100_000  # characters of one stream in one test
 MOST_LOGGED = 1_000_000  # characters in one test
+#: `logging.getLogger(__name__)` in the answer, and the parent of what `get_task_logger` gives.
+LEARNERS_LOGGERS = ("tasks", "celery.task")
 WOULD_END = "is called. It would end the whole worker, with all its tasks, or double it."
 MOST_SENT = 16_000_000  # bytes of one message, or of one result
 TOO_BIG = "are too much for a message or a result. Store them in a file, and send its name"
@@ -204,8 +206,12 @@ def _small_enough(dumps: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def _logging_limited() -> Iterator[None]:
-    """Drop log records when there are too many: pytest keeps them all."""
+    """Keep what the learner's code logs, from INFO on, but drop it when it is too much."""
     left = MOST_LOGGED
+    heard = [logging.getLogger(name) for name in LEARNERS_LOGGERS]
+    levels = [logger.level for logger in heard]
+    for logger in heard:
+        logger.setLevel(logging.INFO)
     handle = logging.Logger.handle
 
     def handle_some(logger: logging.Logger, record: logging.LogRecord) -> None:
@@ -220,3 +226,5 @@ def _logging_limited() -> Iterator[None]:
             yield
         finally:
             logging.disable(logging.NOTSET)
+            for logger, level in zip(heard, levels, strict=True):
+                logger.setLevel(level)

@@ -12,7 +12,7 @@ from dojo.grading import answers
 from dojo.telling.drawing import drawn
 from dojo.telling.explanation import Explanation
 from dojo.telling.failure import Failure, place, source
-from dojo.telling.rules import asides, canvas, errors, options, settings, whole
+from dojo.telling.rules import asides, calls, canvas, errors, options, settings, whole
 from dojo.telling.words import command, paragraphs
 
 #: The first of these that says something says all.
@@ -38,10 +38,17 @@ INSTEAD: tuple[Callable[[Failure], str], ...] = (
 #: All of these that say something stand below that.
 BESIDE: tuple[Callable[[Failure, str], list[str]], ...] = (
     asides.failed_in_worker,
-    asides.result_thrown_away,
-    canvas.next_signature,
-    options.mistyped,
+    settings.always_eager,
+    options.of_another_app,
+    options.never_awaited,
     options.self_and_bind,
+    options.mistyped,
+    calls.name_not_imported,
+    calls.options_of_delay,
+    calls.args_are_no_tuple,
+    calls.retry_without_exc,
+    canvas.next_signature,
+    asides.result_thrown_away,
     settings.mistyped,
     settings.no_time_zone,
     settings.beside_conf,
@@ -73,8 +80,7 @@ def _way_on(failure: Failure, what: str) -> tuple[int | None, str]:
     # The message may name another one, or an earlier one may be missing.
     of_test = min(answers.todos_in(what), default=failure.todo)
     todo = min({of_test, *answers.gaps(failure.answer)})
-    line = answers.todo_lines(failure.answer).get(todo)
-    where = answers.shown(failure.answer) + (f", line {line}" if line else "")
+    where = answers.place_of(failure.kata, todo)
     about = f"TODO {todo} comes first" if todo < of_test else f"This test is about TODO {todo}"
     hint = command("pytest", answers.shown(failure.test_file.parent), "--hint")
     return todo, f"{about}: {where}\nA hint: {hint}"
@@ -93,7 +99,11 @@ def _where(failure: Failure) -> str:
     Of the test only the place is named if its message says it all.
     """
     last = failure.in_tasks[-1:]
-    told = [_quoted(*event.where, prefix="in the worker: ") for event in last if event.where]
+    told = [
+        _quoted(*event.where, prefix="" if event.eager else "in the worker: ")
+        for event in last
+        if event.where and event.where not in failure.of_answer
+    ]
     told += [_quoted(file, line) for file, line in failure.of_answer[-3:]]
     for file, line in failure.of_test[-1:]:
         told.append(place(file, line) if errors.said_by_test(failure) else _quoted(file, line))

@@ -35,6 +35,7 @@ class Failure:
         timeline: what Celery did, if the test has a timeline.
         todo: the TODO that the test is about, if it says so.
         looks_at_celery: does the test want to know what Celery did?
+        eager: does the test run tasks eagerly?
     """
 
     error: BaseException
@@ -45,6 +46,7 @@ class Failure:
     timeline: Timeline | None = None
     todo: int | None = None
     looks_at_celery: bool = False
+    eager: bool = False
 
     @cached_property
     def message(self) -> str:
@@ -85,9 +87,14 @@ class Failure:
         return self.timeline.sent() if self.timeline is not None else []
 
     @cached_property
+    def names(self) -> dict[str, Any]:
+        """What the learner's file defines."""
+        return dict(vars(sys.modules.get(answers.MODULE_NAME, object)))
+
+    @cached_property
     def app(self) -> Celery | None:
         """The learner's app, if the file has one."""
-        app = getattr(sys.modules.get(answers.MODULE_NAME), "app", None)
+        app = self.names.get("app")
         return app if isinstance(app, Celery) else None
 
     @cached_property
@@ -112,6 +119,7 @@ def failure_of(item: pytest.Item, kata: Kata, error: BaseException) -> Failure:
         item.stash.get(TIMELINE, None),
         mark.args[0] if mark else None,
         bool(LOOKS_AT_CELERY & asked_for),
+        "eager" in getattr(item, "fixturenames", ()),
     )
 
 

@@ -74,11 +74,9 @@ class Map:
         self._line(text[:79], green=progress.done, yellow=is_next)
 
     def _way_on(self, progress: Progress, hint_seen: int) -> None:
-        kata, answer = progress.kata, answers.file_of(progress.kata)
+        kata = progress.kata
         folder = answers.shown(kata.folder)
-        where = answers.shown(answer)
-        if (line := answers.todo_lines(answer).get(progress.todo or 0)) is not None:
-            where += f", line {line}"
+        where = answers.place_of(kata, progress.todo or 0)
         what = f": TODO {progress.todo}" if progress.todo else ""
         self._line()
         title = ": ".join(filter(None, [kata.title, kata.job]))

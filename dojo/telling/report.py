@@ -1,34 +1,49 @@
-"""Failures that explain themselves, and which of them are shown."""
+"""Failures that explain themselves: our words take the place of pytest's."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from dojo.grading import answers, curriculum
 from dojo.grading.curriculum import Kata
-from dojo.telling.progress import TALLY, about
-from dojo.telling.words import cut, plain
+from dojo.telling.progress import about
+from dojo.telling.words import cut
 
 if TYPE_CHECKING:
     from dojo.telling.explanation import Explanation
 
 HANG_GUARDS_STACKS = re.compile(r"^\++ Timeout \++$.*", re.MULTILINE | re.DOTALL)
-LATER = "to do"  # what the last line calls the failures that are not shown
-MOST_PRINTED = 12  # lines of what the learner's code prints
+MOST_PRINTED = 12  # lines of what the learner's code prints, to each stream
+#: What is shown of what pytest has captured; of the log only what the answer itself has said.
+CAPTURED = ("Captured stdout", "Captured stderr", "Captured log")
+OF_ANSWER = re.compile(r" tasks\.py:\d+ ")
+
+
+def wants_pytests_own_words(config: pytest.Config) -> bool:
+    """Whether the learner has asked pytest for more than we say."""
+    return bool(config.option.verbose >= 2 or config.option.tbstyle != "auto")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Explain the failures of this run."""
+    config.pluginmanager.register(Report(not wants_pytests_own_words(config)), "dojo-report")
 
 
 class Report:
-    """Puts our words in the place of pytest's, and shows those that are of use now."""
+    """Explains the failures in katas.
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
+    Args:
+        in_our_words: put the explanations in the place of pytest's words.
+    """
 
-    # -- one test ---------------------------------------------------------------------
+    def __init__(self, in_our_words: bool) -> None:
+        self._in_our_words = in_our_words
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """Keep pytest from explaining a failure that we explain.
@@ -36,7 +51,7 @@ class Report:
         It parses source files for that, and CPython 3.11 cannot do so while the thread of a
         worker formats a traceback (python/cpython#106905): the whole run would end.
         """
-        if curriculum.kata_of(item.path) and not self._wants_pytests_own_words():
+        if self._in_our_words and curriculum.kata_of(item.path):
             item.repr_failure = lambda excinfo, style=None: ""  # type: ignore[method-assign] # noqa: ARG005
 
     @pytest.hookimpl(wrapper=True)
@@ -48,57 +63,23 @@ class Report:
         kata, facts = curriculum.kata_of(item.path), about(report)
         if kata is None or facts is None:
             return report
-        ours = not self._wants_pytests_own_words()
-        if ours:
+        if self._in_our_words:
             report.sections = list(_printed(report))
         if report.failed and call.excinfo is not None:
             try:
                 explanation = _explained(item, kata, call.excinfo.value)
             except Exception as defect:  # ours; it must not hide the learner's failure
-                if ours:
+                if self._in_our_words:
                     _tell_our_defect(report, item, call.excinfo, defect)
                 return report
             facts.update(todo=explanation.todo, cause=explanation.cause)
             if explanation.of_file:
                 facts["of_file"] = answers.shown(answers.file_of(kata))
             facts["not_run"] = call.excinfo.errisinstance(answers.NotRunError)
-            if ours:
+            if self._in_our_words:
+                facts["explanation"] = dataclasses.asdict(explanation)
                 report.longrepr = explanation.text
         return report
-
-    def _wants_pytests_own_words(self) -> bool:
-        option = self._config.option
-        return bool(option.verbose >= 2 or option.tbstyle != "auto")
-
-    # -- all tests --------------------------------------------------------------------
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Choose the failures to show: those of the first unfinished kata, each text once.
-
-        Whoever asks for a hint has read them.
-        """
-        terminal = session.config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is None or self._wants_pytests_own_words():
-            return
-        upcoming = self._config.stash[TALLY].next_unfinished
-        slug = upcoming.kata.slug if upcoming else ""
-        no_more = bool(self._config.option.hint and upcoming and upcoming.todo)
-        stats = terminal.stats
-        said: list[str] = []
-        for category in ("failed", "error"):
-            for report in stats.pop(category, []):
-                facts = about(report)
-                if facts is None:
-                    stats.setdefault(category, []).append(report)
-                    continue
-                cause = facts.get("cause", "")
-                if facts["slug"] != slug or no_more or _is_said(cause, said):
-                    stats.setdefault(LATER, []).append(report)
-                    continue
-                said += [cause] if cause else []
-                _dress(report, terminal)
-                stats.setdefault("failed", []).append(report)
 
 
 def _explained(item: pytest.Item, kata: Kata, error: BaseException) -> Explanation:
@@ -121,25 +102,12 @@ def _tell_our_defect(
     report.sections.append(("A defect of the katas", what))
 
 
-def _is_said(cause: str, said: list[str]) -> bool:
-    """Whether this text, or a text with this line, was told for another test."""
-    return bool(cause) and any(cause == one or cause in one.splitlines() for one in said)
-
-
-def _dress(report: Any, terminal: pytest.TerminalReporter) -> None:
-    """Make the terminal show a failure in letters of its stream, under the right headline."""
-    if isinstance(report.longrepr, str):
-        report.longrepr = plain(report.longrepr, terminal._tw._file)
-    if file := (about(report) or {}).get("of_file"):
-        report.location = (*report.location[:2], file)
-    report.__dict__.pop("node", None)  # pytest-xdist would print which process it was
-
-
 def _printed(report: pytest.TestReport) -> Iterator[tuple[str, str]]:
-    """What the learner's code printed, cut if it is long."""
+    """What the learner's code printed and logged, cut if it is long."""
     for title, text in report.sections:
-        text = HANG_GUARDS_STACKS.sub("", text)
-        if title.startswith("Captured stdout") and text:
-            lines = text.splitlines()
+        lines = HANG_GUARDS_STACKS.sub("", text).splitlines()
+        if title.startswith("Captured log"):
+            lines = [line for line in lines if OF_ANSWER.search(line)]
+        if title.startswith(CAPTURED) and lines:
             more = ["… and more …"] if len(lines) > MOST_PRINTED else []
             yield title, cut([*lines[:MOST_PRINTED], *more], len(lines) + 1) + "\n"

@@ -35,11 +35,37 @@ def _mistyped_of(task: Task) -> list[str]:
 
 
 def self_and_bind(failure: Failure, _what: str) -> list[str]:
-    """A first parameter that does not fit to `bind`, where a call has failed."""
-    if not isinstance(failure.error, TypeError):
-        return []
-    called = [task for task in failure.tasks if f"{task.__name__}()" in failure.message]
-    return [text for task in called for text in _about_self(task, failure.message)]
+    """A first parameter that does not fit to `bind`, wherever a call has failed."""
+    texts = [failure.raised, *(event.error or "" for event in failure.in_tasks)]
+    errors = [text for text in dict.fromkeys(texts) if text.startswith("TypeError")]
+    told = (
+        text
+        for error in errors
+        for task in failure.tasks
+        if f"{task.__name__}()" in error
+        for text in _about_self(task, error)
+    )
+    return list(dict.fromkeys(told))
+
+
+def never_awaited(failure: Failure, _what: str) -> list[str]:
+    """A task that is `async def`: its body never runs."""
+    return [
+        f"`{task.__name__}` is `async def`. A worker calls it and awaits nothing, so its body does "
+        "not run: write `def`."
+        for task in failure.tasks
+        if inspect.iscoroutinefunction(getattr(task.run, "__func__", task.run))
+    ]
+
+
+def of_another_app(failure: Failure, _what: str) -> list[str]:
+    """A task that a second app has: the worker runs the tasks of `app`."""
+    return [
+        f"`{name}` is a task of another app, and not of `app`. The worker runs the tasks of `app`: "
+        "write `@app.task`."
+        for name, thing in failure.names.items()
+        if isinstance(thing, Task) and thing.app is not failure.app
+    ]
 
 
 def _about_self(task: Task, message: str) -> list[str]:

@@ -13,17 +13,16 @@ from dojo.telling.failure import Failure
 
 def mistyped(failure: Failure, _what: str = "") -> list[str]:
     """A setting that Celery knows by nearly the same name."""
-    changed = failure.app.conf.changes if failure.app else {}
-    strange = [name for name in map(str, changed) if name.lower() not in DEFAULTS]
-    found = (
-        (name, difflib.get_close_matches(name.lower(), DEFAULTS, n=1, cutoff=0.8))
-        for name in strange
-    )
-    return [
-        f"`{name}` is not a setting of Celery. Did you mean `{close[0]}`?"
-        for name, close in found
-        if close and name not in _TO_NEW_KEY
-    ]
+    changed = map(str, failure.app.conf.changes if failure.app else {})
+    strange = [name for name in changed if name not in DEFAULTS and name not in _TO_NEW_KEY]
+    told = []
+    for name in strange:
+        plain = name.lower().removeprefix("celery_")
+        if plain in DEFAULTS:
+            told.append(f"Celery does not read `{name}` here: write `app.conf.{plain}`.")
+        elif close := difflib.get_close_matches(plain, DEFAULTS, n=1, cutoff=0.8):
+            told.append(f"`{name}` is not a setting of Celery. Did you mean `{close[0]}`?")
+    return told
 
 
 def no_time_zone(failure: Failure, _what: str = "") -> list[str]:
@@ -44,6 +43,15 @@ def no_time_zone(failure: Failure, _what: str = "") -> list[str]:
 def zone_of(failure: Failure) -> object:
     """What the learner has set as `timezone`, if anything."""
     return failure.app.conf.changes.get("timezone") if failure.app else None
+
+
+def always_eager(failure: Failure, _what: str = "") -> list[str]:
+    """The learner has switched the workers off."""
+    if failure.app is None or "task_always_eager" not in failure.app.conf.changes:
+        return []
+    if failure.eager or not failure.app.conf.task_always_eager:
+        return []
+    return ["`task_always_eager` is on: no message is sent, and no worker is asked. Leave it off."]
 
 
 def beside_conf(failure: Failure, _what: str = "") -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
 from zoneinfo import ZoneInfoNotFoundError
 
 from dojo.grading import answers
 from dojo.telling.explanation import Explanation
-from dojo.telling.failure import Failure, place
-from dojo.telling.rules import settings
+from dojo.telling.failure import Failure, place, source
+from dojo.telling.rules import calls, settings
+from dojo.telling.words import paragraphs
 
 
 def file_cannot_be_graded(failure: Failure) -> Explanation | None:
@@ -16,6 +19,7 @@ def file_cannot_be_graded(failure: Failure) -> Explanation | None:
     if not isinstance(error, answers.AnswerError):
         return None
     what = str(error)  # one that was not run again has the same first line as that time
+    what = paragraphs([what, *calls.name_not_imported(failure, what)], "\n")
     cause = what.splitlines()[0] if isinstance(error, answers.NotRunError) else what
     return Explanation(failure.requirement, what, of_file=True, cause=cause)
 
@@ -53,10 +57,14 @@ def no_such_time_zone(failure: Failure) -> Explanation | None:
         return None
     if not (text := "".join(settings.no_time_zone(failure))):
         return None
-    zone = str(settings.zone_of(failure))
-    lines = failure.answer.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines, 1):
-        if zone in line:
-            text = f"{place(str(failure.answer), number)}: {text}\n    {line.strip()}"
-            break
+    if line := _line_of_text(failure.answer, settings.zone_of(failure)):
+        file = str(failure.answer)
+        text = f"{place(file, line)}: {text}\n    {source(file, line)}"
     return Explanation(failure.requirement, text, of_file=True, cause=text)
+
+
+def _line_of_text(file: Path, text: object) -> int | None:
+    """The line where this text stands in the code, and not in a comment."""
+    tree = ast.parse(file.read_bytes())
+    found = (n for n in ast.walk(tree) if isinstance(n, ast.Constant) and n.value == text)
+    return next((node.lineno for node in found), None)

@@ -1,0 +1,79 @@
+"""Calls of Celery's that newcomers get wrong, and the way to write them."""
+
+from __future__ import annotations
+
+import re
+
+import celery
+
+from dojo.telling.failure import Failure
+
+#: Options of `apply_async` that are often handed to `delay`.
+OPTIONS = {
+    *("queue", "countdown", "eta", "expires", "priority", "routing_key", "exchange"),
+    *("task_id", "link", "link_error", "serializer", "ignore_result", "retry", "retry_policy"),
+}
+UNEXPECTED = re.compile(r"(\w+)\(\) got an unexpected keyword argument '(\w+)'")
+NO_TUPLE = ("task args must be a list or tuple", "argument after * must be an iterable")
+#: Where names stand that newcomers forget to import.
+MODULES = {
+    "crontab": "celery.schedules",
+    "get_task_logger": "celery.utils.log",
+    "AsyncResult": "celery.result",
+    "GroupResult": "celery.result",
+    "Queue": "kombu",
+    "Exchange": "kombu",
+    "Ignore": "celery.exceptions",
+    "Reject": "celery.exceptions",
+    "Retry": "celery.exceptions",
+    "MaxRetriesExceededError": "celery.exceptions",
+    "SoftTimeLimitExceeded": "celery.exceptions",
+    **dict.fromkeys(("chain", "group", "chord", "signature", "states", "shared_task"), "celery"),
+    **dict.fromkeys(("chunks", "xmap", "xstarmap", "maybe_signature"), "celery"),
+}
+
+
+def options_of_delay(failure: Failure, _what: str) -> list[str]:
+    """`delay(queue=…)`: an option was handed to the task itself."""
+    found = [match for text in _texts(failure) for match in UNEXPECTED.finditer(text)]
+    names = {task.__name__ for task in failure.tasks}
+    return [
+        f"`delay` hands everything to the task. The option `{option}` belongs to "
+        f"`{name}.apply_async((…), {option}=…)`."
+        for name, option in list(dict.fromkeys(match.groups() for match in found))[:1]
+        if option in OPTIONS and name in names
+    ]
+
+
+def args_are_no_tuple(failure: Failure, _what: str) -> list[str]:
+    """`apply_async(5)`: the arguments must be a tuple, also when there is one."""
+    if not any(text in failure.message for text in NO_TUPLE):
+        return []
+    return ["The arguments of `apply_async` are one tuple, also when there is one: `(5,)`."]
+
+
+def name_not_imported(failure: Failure, _what: str) -> list[str]:
+    """`group` was used, and not imported."""
+    names = [m[1] for text in _texts(failure) for m in re.finditer(r"name '(\w+)' is not", text)]
+    return [f"`{n}` is not imported: {line}" for n in names[:1] if (line := import_line(n))]
+
+
+def import_line(name: str) -> str:
+    """The line that imports a name of Celery's, or nothing if it is none."""
+    module = MODULES.get(name) or ("celery" if name in celery.__all__ else "")
+    return f"`from {module} import {name}`" if module else ""
+
+
+def retry_without_exc(failure: Failure, _what: str) -> list[str]:
+    """The retries are used up, and nobody knows why they were needed."""
+    if not any("MaxRetriesExceededError" in text for text in _texts(failure)):
+        return []
+    return [
+        "When its retries are used up, `retry()` raises the error that it was given as `exc`, or "
+        "else MaxRetriesExceededError. Hand it the error: `self.retry(exc=error, …)`."
+    ]
+
+
+def _texts(failure: Failure) -> list[str]:
+    """The texts of the errors: of the one that ended the test, and of those in tasks."""
+    return [failure.raised, *(event.error or "" for event in failure.in_tasks)]
