@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
@@ -29,8 +30,8 @@ EAGER = tuple(
     )
 )
 
-#: What a run with an eager app cannot do without …
-EAGER_NEEDS = (
+#: What a run with an app cannot do without …
+APP_NEEDS = (
     "celery.contrib.pytest",
     "celery.app.amqp",
     "celery.app.base",
@@ -56,13 +57,14 @@ WORKER_NEEDS = (
 
 #: The plugins that pyproject.toml switches off.
 SWITCHED_OFF = {"anyio", "celery", "docker_tools", "unraisableexception"}
+OURS = "dojo-garbage"
 
 
 def plugins() -> list[str]:
     """The plugins that pytest imports in every run: its own, and those that are installed."""
     own = {f"_pytest.{name}" for name in default_plugins if name not in SWITCHED_OFF}
     found = entry_points(group="pytest11")
-    return sorted(own | {plugin.module for plugin in found if plugin.name not in SWITCHED_OFF})
+    return sorted(own | {p.module for p in found if p.name not in SWITCHED_OFF and p.name != OURS})
 
 
 def importing(*modules: str) -> Program:
@@ -76,12 +78,19 @@ def solving(*options: str, turns: int = 1) -> Program:
     return Program(("-m", "pytest", *options), SOLUTIONS, turns=turns)
 
 
+def bare() -> Program:
+    """pytest with the same plugins on three empty tests, and without the dojo: the floor."""
+    off = [word for name in sorted(SWITCHED_OFF | {OURS}) for word in ("-p", f"no:{name}")]
+    options = ("-c", os.devnull, "--rootdir=.", "--noconftest", "-p", "celery.contrib.pytest")
+    return Program(("-m", "pytest", *options, *off, "benchmarks/bare.py"), turns=SHORT)
+
+
 def programs() -> dict[str, Program]:
     """Everything that is run in a round, by name."""
     stock = ("--noconftest", "-p", "celery.contrib.pytest", "-p", "benchmarks.stock")
     return {
-        "imports": importing(*EAGER_NEEDS),
-        "imports for a worker": importing(*EAGER_NEEDS, *WORKER_NEEDS),
+        "bare pytest": bare(),
+        "imports for a worker": importing(*APP_NEEDS, *WORKER_NEEDS),
         "eager kata": solving(*EAGER, turns=SHORT),
         "embedded kata": solving("katas/01_first_task", turns=SHORT),
         "worker tests": solving(*TIMED, *WITH_A_WORKER),
@@ -149,13 +158,13 @@ def rows(measured: Measured) -> list[Row]:
 
     one, two = "all solutions", "all solutions, -n 2"
     return [
-        ratio("an eager kata / its imports", "eager kata", "imports", 1.3),
+        ratio("an eager kata / bare pytest", "eager kata", "bare pytest", 1.1),
         ratio("an embedded kata / its imports", "embedded kata", "imports for a worker", 2),
         row(
             "a test with a worker: stock way / ours",
             times_faster,
             "x",
-            20,
+            40,
             ("worker tests", "worker tests, stock way"),
             at_least=True,
         ),

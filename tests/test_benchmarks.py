@@ -75,7 +75,7 @@ def test_the_table() -> None:
 
 def test_ratios_take_the_best_run() -> None:
     """A ratio compares the best run of one program with the best run of the other."""
-    result = measured(eager_kata=1.2, imports=0.8, embedded_kata=3, all_stubs=0.5)
+    result = measured(eager_kata=1.2, bare_pytest=0.8, embedded_kata=3, all_stubs=0.5)
     assert row(result, "an eager kata").value == pytest.approx(1.5)
     assert row(result, "an embedded kata").value == pytest.approx(3)
     assert row(result, "all stubs").value == pytest.approx(0.5)
@@ -114,8 +114,8 @@ def test_memory_is_the_worst() -> None:
 def test_a_failed_program_leaves_its_rows_open() -> None:
     """Rows that need a program that failed are not measured, and the others are."""
     result = measured()
-    del result.runs["imports"]
-    assert row(result, "an eager kata").verdict == "not measured: imports failed"
+    del result.runs["bare pytest"]
+    assert row(result, "an eager kata").verdict == "not measured: bare pytest failed"
     assert row(result, "an embedded kata").kept is not None
 
 
@@ -132,7 +132,7 @@ def test_the_command(
     code: int,
 ) -> None:
     """It prints the table, writes the JSON file, and its exit code tells how it went."""
-    result = measured(imports=0.5)  # the eager kata takes twice that, and may not
+    result = measured(bare_pytest=0.5)  # the eager kata takes twice that, and may not
     if failed:
         result.failures[failed] = "exit code 0 and not 1"
         del result.runs[failed]
@@ -144,11 +144,11 @@ def test_the_command(
     assert ("all stubs failed: exit code 0 and not 1" in err) == bool(failed)
     written = json.loads(file.read_text(encoding="utf-8"))
     by_name = {row["name"]: row for row in written["rows"]}
-    eager = by_name["an eager kata / its imports"]
-    assert (eager["value"], eager["budget"], eager["bound"]) == (2, 1.3, "at most")
+    eager = by_name["an eager kata / bare pytest"]
+    assert (eager["value"], eager["budget"], eager["bound"]) == (2, 1.1, "at most")
     assert eager["kept"] is False
     assert by_name["all stubs / all solutions"]["kept"] is (None if failed else True)
-    assert written["seconds"]["imports"] == [5.5, 0.5]
+    assert written["seconds"]["bare pytest"] == [5.5, 0.5]
     assert written["failures"] == result.failures
     assert {"python", "celery", "cores", "load"} <= set(written)
 

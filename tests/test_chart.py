@@ -21,6 +21,7 @@ import pytest
 from dojo.evidence.timeline import Event
 from dojo.telling.chart import collecting
 from dojo.telling.chart.drawing import MOST_EVENTS, drawn
+from dojo.telling.chart.page import SIGNATURE
 from tests.conftest import TASKS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
@@ -168,6 +169,7 @@ def test_arguments_that_cannot_be_shown(workshop: Workshop) -> None:
         ("katas", "this is a folder; name a file in it."),
         ("conftest.py/page.html", "there is no folder *conftest.py."),
         ("", "name a file, as in --timeline=chart.html."),
+        ("katas/98_other/tasks.py", "this file is there, and it is no chart; name another one."),
     ],
 )
 def test_a_bad_target_ends_the_run_before_it_begins(
@@ -192,17 +194,20 @@ def test_a_folder_that_cannot_be_written_to(
         collecting.check(tmp_path / "x.html", "x.html")
 
 
+OLDER = f"{SIGNATURE} of an earlier run"
+
+
 def test_an_older_page_stays_until_the_new_one_is_there(workshop: Workshop) -> None:
     """A run without a test, and a page that cannot be written to its end, take nothing away."""
     workshop.other_kata()
-    page = workshop.write("page.html", "of an earlier run")
+    page = workshop.write("page.html", OLDER)
     page.chmod(0o640)
     result = workshop.run("--timeline=page.html", "-k", "nothing")
     result.stdout.fnmatch_lines(["timeline: no kata ran to its end, so *page.html was not written"])
     files = set(workshop.folder.iterdir())
     with pytest.raises(UnicodeEncodeError):
         collecting.write(page, "half a character: \ud800")
-    assert page.read_text(encoding="utf-8") == "of an earlier run"
+    assert page.read_text(encoding="utf-8") == OLDER
     assert set(workshop.folder.iterdir()) == files
     workshop.passes(1, "--timeline=page.html")
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")

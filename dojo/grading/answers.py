@@ -49,6 +49,15 @@ def tree(environ: Mapping[str, str] = os.environ) -> Path:
     return curriculum.ROOT / "katas"
 
 
+def others() -> str:
+    """Whose answers are graded, if they are not the learner's own."""
+    if tree() == curriculum.ROOT / "katas":
+        return ""
+    if tree() == curriculum.ROOT / "solutions":
+        return "the reference solutions"
+    return f"the answers in {shown(tree())}"
+
+
 def file_of(kata: Kata) -> Path:
     """The file to grade for `kata`, whether it is there or not."""
     return tree() / kata.slug / "tasks.py"

@@ -24,6 +24,15 @@ def pytest_terminal_summary(
         Map(terminalreporter, tally).draw(int(option.hint or 0), diff_seen=bool(option.diff))
 
 
+def pytest_report_collectionfinish() -> list[str]:
+    """Say at once if the answers are not the learner's own."""
+    return [_not_yours(others)] if (others := answers.others()) else []
+
+
+def _not_yours(others: str) -> str:
+    return f"This run grades {others}. It does not look at your files."
+
+
 class Map:
     """Draws the katas of one run on the terminal."""
 
@@ -31,7 +40,6 @@ class Map:
         self._terminal, self._katas = terminal, tally.katas
         self._upcoming = tally.next_unfinished
         self._stream = terminal._tw._file
-        self._own = answers.tree() == curriculum.ROOT / "katas"
 
     def _line(self, text: str = "", **markup: bool) -> None:
         self._terminal.write_line(plain(text, self._stream), **markup)
@@ -49,7 +57,9 @@ class Map:
             if progress.kata.part and len(self._katas) > 1:
                 self._part(progress)
             self._row(progress, is_next=progress is upcoming)
-        if not self._own:
+        if others := answers.others():
+            self._line()
+            self._line(_not_yours(others), bold=True)
             return
         if upcoming is not None:
             self._way_on(upcoming, hint_seen)

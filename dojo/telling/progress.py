@@ -79,19 +79,23 @@ class Tally:
 
     def __init__(self) -> None:
         self._progress: dict[str, Progress] = {}
-        self._totals: dict[str, int] = {}  # tests found in each kata; known where they are found
+        #: The tests found in each file of each kata; known where they are found.
+        self._found: dict[str, dict[str, int]] = {}
 
     @property
     def katas(self) -> list[Progress]:
         """The katas of this run, in the order of the curriculum."""
-        for slug, total in self._totals.items():  # also those that -x kept from running
-            self._of(slug).total = total
+        for slug in self._found:  # also those that -x kept from running
+            self._of(slug).total = self._total(slug)
         return [self._progress[slug] for slug in sorted(self._progress)]
 
     @property
     def next_unfinished(self) -> Progress | None:
         """The first kata that fails, or was stopped."""
         return next((p for p in self.katas if p.failed or p.stopped), None)
+
+    def _total(self, slug: str) -> int:
+        return sum(self._found[slug].values())
 
     def _of(self, slug: str) -> Progress:
         if slug not in self._progress:
@@ -106,7 +110,7 @@ class Tally:
         report = yield
         kata = curriculum.kata_of(collector.path) if isinstance(collector, pytest.Module) else None
         if kata is not None:
-            self._totals[kata.slug] = len(report.result)
+            self._found.setdefault(kata.slug, {})[collector.nodeid] = len(report.result)
         return report
 
     @pytest.hookimpl(wrapper=True)
@@ -116,7 +120,7 @@ class Tally:
         """Let the report of a test say which kata it belongs to."""
         report = yield
         if kata := curriculum.kata_of(item.path):
-            facts = {"slug": kata.slug, "total": self._totals[kata.slug]}
+            facts = {"slug": kata.slug, "total": self._total(kata.slug)}
             if mark := item.get_closest_marker("todo"):
                 facts["todo"] = mark.args[0]
             report.user_properties.append((PROPERTY, facts))

@@ -38,6 +38,8 @@ def check(file: Path, target: str) -> None:
         problem = "this is not a file"
     elif not file.parent.is_dir():
         problem = f"there is no folder {file.parent}"
+    elif file.exists() and not _is_ours(file):
+        problem = "this file is there, and it is no chart; name another one"
     elif file.exists() and not os.access(file, os.W_OK):
         problem = "the file cannot be written to"
     else:
@@ -48,6 +50,14 @@ def check(file: Path, target: str) -> None:
             problem = error.strerror or str(error)
     if problem:
         raise pytest.UsageError(f"--timeline={target}: {problem}.")
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether the file is an earlier page, or empty: nothing is lost with it."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        text = file.read_text(encoding="utf-8")
+        return not text or page.SIGNATURE in text
+    return False
 
 
 class Chart:

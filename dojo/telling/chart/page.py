@@ -18,6 +18,7 @@ import celery
 
 from dojo.telling.chart.drawing import Drawing, Told
 
+SIGNATURE = '<meta name="generator" content="celery-katas">'  # a page without it is not ours
 FOLDER = Path(__file__).parent
 SYMBOLS = {"passed": "✓", "failed": "✕", "skipped": "○"}
 #: The words for the kinds of events, where the learner reads another one in the terminal.
