@@ -110,6 +110,7 @@ def workshop(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Work
     """An empty workshop."""
     for name in TOLD_OUTSIDE:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")  # so that no sentence is wrapped
     return Workshop(pytester)
 
 

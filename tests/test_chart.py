@@ -184,6 +184,14 @@ def test_a_bad_target_ends_the_run_before_it_begins(
     result.stderr.fnmatch_lines([f"ERROR: --timeline={target}: {problem}"])
 
 
+def test_the_sentence_of_a_failure(workshop: Workshop) -> None:
+    """A test that failed is shown with the sentence that the learner reads in the terminal."""
+    workshop.kata("def test_it(kata, eager): assert kata.add(1, 1) == 3, 'one <b>and</b> one'")
+    workshop.run("--timeline=page.html")
+    text = (workshop.folder / "page.html").read_text(encoding="utf-8")
+    assert '<p class="said">one &lt;b&gt;and&lt;/b&gt; one</p>' in text
+
+
 def test_a_folder_that_cannot_be_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,7 +43,7 @@ def test_a_gap_is_not_a_crash(workshop: Workshop) -> None:
         "`double` gives twice the number.",
         "",
         f"    Not done yet: TODO 2, in katas/99_sample/tasks.py, line {GAP}.",
-        "-" * 36 + " katas " + "-" * 37,
+        "-" * 96 + " katas " + "-" * 97,
     ]
 
 
@@ -211,7 +211,7 @@ def test_which_todo(workshop: Workshop) -> None:
         """,
         STUB,
     )
-    result = workshop.run("-p", "no:randomly")
+    result = workshop.run("-p", "no:randomly", "--all")
     result.stdout.fnmatch_lines(
         [
             "This test is about TODO 1: katas/99_sample/tasks.py",

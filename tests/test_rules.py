@@ -32,8 +32,7 @@ def told(workshop: Workshop, tests: str, added: str) -> list[str]:
         (
             "def test_it(kata, celery_worker): kata.begin().get()",
             "import celery\n\ndef begin():\n    return celery.chain(add(1, 2), add.s(3)).delay()",
-            "Celery says so about what it was handed here. Are all of them signatures, such as "
-            "`task.s(1, 2)`?",
+            "Celery was handed 3. That is not a signature, such as `task.s(1, 2)`.",
         ),
         (
             "def test_it(kata, eager): kata.double.delay(1)",

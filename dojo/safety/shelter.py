@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -46,9 +47,21 @@ SENDS = (
 LEFT_OUT = "\n… and more: what else this test prints is left out …\n"
 
 
+@dataclass
+class Heard:
+    """What was written to sys.stderr, and what the answer logged, as texts in their order."""
+
+    stderr: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+
+
 @contextlib.contextmanager
-def sheltered(answer: Path) -> Iterator[None]:
-    """While this lasts the answer cannot end the process, or change it for good, or flood it."""
+def sheltered(answer: Path, heard: Heard) -> Iterator[None]:
+    """While this lasts the answer cannot end the process, or change it for good, or flood it.
+
+    What pytest captures of the error stream holds the log of Celery's workers, too. So what the
+    answer says there is put into `heard`.
+    """
     with contextlib.ExitStack() as stack:
         for keep in (_namespaces_kept, _place_kept, _signals_kept):
             stack.enter_context(keep())
@@ -57,9 +70,9 @@ def sheltered(answer: Path) -> Iterator[None]:
             if hasattr(os, name):
                 patch.setattr(os, name, _refusing(name, str(answer)))
         stack.enter_context(_recursion_limited())
-        for stream in (sys.stdout, sys.stderr):
-            stack.enter_context(_output_limited(stream))
-        stack.enter_context(_logging_limited())
+        stack.enter_context(_output_limited(sys.stdout))
+        stack.enter_context(_output_limited(sys.stderr, heard.stderr))
+        stack.enter_context(_logging_limited(str(answer), heard.log))
         for module in (celery.backends.base, kombu.messaging):
             patch.setattr(module, "dumps", _small_enough(module.dumps))
         yield
@@ -171,8 +184,8 @@ def _recursion_limited() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _output_limited(stream: TextIO | None) -> Iterator[None]:
-    """Cut what is printed, and keep the stream open."""
+def _output_limited(stream: TextIO | None, heard: list[str] | None = None) -> Iterator[None]:
+    """Cut what is printed, keep the stream open, and put what it gets into `heard`."""
     if stream is None:
         yield
         return
@@ -182,7 +195,10 @@ def _output_limited(stream: TextIO | None) -> Iterator[None]:
     def write_some(text: str) -> int:
         nonlocal left
         if left > 0:
-            write(text[:left] + (LEFT_OUT if len(text) > left else ""))
+            kept = text[:left] + (LEFT_OUT if len(text) > left else "")
+            write(kept)
+            if heard is not None:
+                heard.append(kept)
         left -= len(text)
         return len(text)
 
@@ -204,13 +220,20 @@ def _small_enough(dumps: Callable[..., Any]) -> Callable[..., Any]:
     return dumps_some
 
 
+def _text_of(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception as error:  # `logger.info("%d", "one")`
+        return f"{record.msg} ({type(error).__name__}: {error})"
+
+
 @contextlib.contextmanager
-def _logging_limited() -> Iterator[None]:
-    """Keep what the learner's code logs, from INFO on, but drop it when it is too much."""
+def _logging_limited(file: str, heard: list[str]) -> Iterator[None]:
+    """Put what the code in `file` logs into `heard`, from INFO on; drop what is too much."""
     left = MOST_LOGGED
-    heard = [logging.getLogger(name) for name in LEARNERS_LOGGERS]
-    levels = [logger.level for logger in heard]
-    for logger in heard:
+    loggers = [logging.getLogger(name) for name in LEARNERS_LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
         logger.setLevel(logging.INFO)
     handle = logging.Logger.handle
 
@@ -218,6 +241,8 @@ def _logging_limited() -> Iterator[None]:
         nonlocal left
         left -= len(str(record.msg)) + 100
         if left > 0:
+            if record.pathname == file:
+                heard.append(f"{record.levelname} {_text_of(record)}\n")
             handle(logger, record)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -226,5 +251,5 @@ def _logging_limited() -> Iterator[None]:
             yield
         finally:
             logging.disable(logging.NOTSET)
-            for logger, level in zip(heard, levels, strict=True):
+            for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)

@@ -12,6 +12,7 @@ import pytest
 
 from dojo.grading import answers, curriculum
 from dojo.grading.curriculum import Kata
+from dojo.safety.shelter import Heard
 from dojo.telling.progress import about
 from dojo.telling.words import cut
 
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 
 HANG_GUARDS_STACKS = re.compile(r"^\++ Timeout \++$.*", re.MULTILINE | re.DOTALL)
 MOST_PRINTED = 12  # lines of what the learner's code prints, to each stream
-#: What is shown of what pytest has captured; of the log only what the answer itself has said.
-CAPTURED = ("Captured stdout", "Captured stderr", "Captured log")
-OF_ANSWER = re.compile(r" tasks\.py:\d+ ")
+HEARD = pytest.StashKey[Heard]()  # where a test leaves what its answer told
 
 
 def wants_pytests_own_words(config: pytest.Config) -> bool:
@@ -64,7 +63,7 @@ class Report:
         if kata is None or facts is None:
             return report
         if self._in_our_words:
-            report.sections = list(_printed(report))
+            report.sections = list(_sections(report, item.stash.get(HEARD, Heard())))
         if report.failed and call.excinfo is not None:
             try:
                 explanation = _explained(item, kata, call.excinfo.value)
@@ -102,12 +101,11 @@ def _tell_our_defect(
     report.sections.append(("A defect of the katas", what))
 
 
-def _printed(report: pytest.TestReport) -> Iterator[tuple[str, str]]:
+def _sections(report: pytest.TestReport, heard: Heard) -> Iterator[tuple[str, str]]:
     """What the learner's code printed and logged, cut if it is long."""
-    for title, text in report.sections:
-        lines = HANG_GUARDS_STACKS.sub("", text).splitlines()
-        if title.startswith("Captured log"):
-            lines = [line for line in lines if OF_ANSWER.search(line)]
-        if title.startswith(CAPTURED) and lines:
+    told = [(title, text) for title, text in report.sections if title.startswith("Captured stdout")]
+    told += [("On the error stream", "".join(heard.stderr)), ("In the log", "".join(heard.log))]
+    for title, text in told:
+        if lines := HANG_GUARDS_STACKS.sub("", text).splitlines():
             more = ["… and more …"] if len(lines) > MOST_PRINTED else []
             yield title, cut([*lines[:MOST_PRINTED], *more], len(lines) + 1) + "\n"

@@ -19,6 +19,7 @@ from dojo.grading import curriculum
 from dojo.telling.chart import page
 from dojo.telling.chart.drawing import drawn, printable
 from dojo.telling.failure import TIMELINE
+from dojo.telling.progress import about
 
 PROPERTY = "timeline"
 
@@ -74,6 +75,7 @@ class Chart:
             check(self._file, target)
         self._tests: dict[str, page.Test] = {}
         self._outcomes: dict[str, str] = {}
+        self._failures: dict[str, str] = {}  # the sentence of each
         self._said = ""
 
     # -- one test, perhaps in a process of pytest-xdist ---------------------------------
@@ -95,6 +97,9 @@ class Chart:
             return  # it has still to go to the process that writes the page
         if report.when == "call" or not report.passed:
             self._outcomes[report.nodeid] = report.outcome
+        if report.failed:
+            said = (about(report) or {}).get("explanation", {}).get("what", "")
+            self._failures[report.nodeid] = printable(said.partition("\n\n")[0])
         for mine in [p for p in report.user_properties if p[0] == PROPERTY]:
             report.user_properties.remove(mine)
             self._tests[report.nodeid] = mine[1]  # type: ignore[assignment]
@@ -106,6 +111,9 @@ class Chart:
         if not self._tests:
             self._said = f"no kata ran to its end, so {self._file} was not written"
             return
+        for nodeid, said in self._failures.items():
+            if nodeid in self._tests:
+                self._tests[nodeid]["said"] = said
         tests = sorted(self._tests.items(), key=lambda test: test[1]["place"])
         try:
             write(self._file, page.html(tests, self._outcomes))
@@ -127,6 +135,7 @@ def told(item: pytest.Item) -> page.Test:
         "name": printable(item.name),
         "kata": item.path.parent.name,
         "requirement": printable(" ".join(requirement.split())),
+        "said": "",
         "place": [file, line or 0, item.nodeid],
         "drawing": drawn(timeline.events() if timeline is not None else []),
     }

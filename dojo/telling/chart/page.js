@@ -20,7 +20,8 @@ function follow() {
   if (test?.place !== place) openTest(place);
   const number = wanted.has("event") ? Number(wanted.get("event")) : -1;
   choose(test.items.findIndex((item) => item.events.includes(number)));
-  links[place].scrollIntoView({ block: "nearest" });
+  const nav = links[place].closest("nav"); // scroll the list, and not the page
+  nav.scrollTop = links[place].offsetTop - nav.offsetTop - nav.clientHeight / 2;
   if (location.hash) sections[place].scrollIntoView();
 }
 

@@ -28,11 +28,15 @@ IN_JSON = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 class Test(TypedDict):
-    """A test that ran; `place` sorts the tests as they stand in their files."""
+    """A test that ran; `place` sorts the tests as they stand in their files.
+
+    `said` is the sentence of its failure, if it failed.
+    """
 
     name: str
     kata: str
     requirement: str
+    said: str
     place: list[str | int]
     drawing: Drawing
 
@@ -114,10 +118,11 @@ def _section(nodeid: str, test: Test, outcome: str) -> str:
         body = Template(_asset("table.html")).substitute(rows=rows)
     if drawing["left_out"]:
         body += f"<p>{drawing['left_out']} later events are left out.</p>"
+    said = f'<p class="said">{escape(test["said"])}</p>\n' if test["said"] else ""
     return (
         f'<section id="{escape(_id(nodeid))}" tabindex="-1">\n'
         f"<h2>{_requirement(test)}</h2>\n"
-        f'<p>{_badge(outcome)} <span class="where">{escape(nodeid)}</span></p>\n'
+        f'<p>{_badge(outcome)} <span class="where">{escape(nodeid)}</span></p>\n{said}'
         f'<div class="chart"></div>\n{body}\n</section>'
     )
 
