@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
+from typing import TYPE_CHECKING
 
 import pytest
 
 from dojo.grading import curriculum
 from dojo.running import servers
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from tests.embedded import Broker
 
 #: What the outer run was told must not reach the inner ones.
 TOLD_OUTSIDE = (
@@ -120,3 +127,21 @@ def shop(workshop: Workshop) -> Workshop:
     from tests.shop import built  # it needs this module
 
     return built(workshop)
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    """An embedded Redis of the test's own."""
+    from tests.embedded import Broker
+
+    with (running := Broker()):
+        yield running
+
+
+@pytest.fixture
+def client(broker: Broker) -> Iterator[Redis]:
+    """A client of that Redis."""
+    from redis import Redis
+
+    with Redis.from_url(broker.url, single_connection_client=True) as connected:
+        yield connected
