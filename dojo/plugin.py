@@ -24,9 +24,37 @@ pytest_plugins = (
 )
 
 
+HANG_GUARD = 30  # seconds; the last resort. A kata that reaches it is a defect of ours.
+MARKERS = (
+    "cluster: needs a Docker engine, which starts a Redis and a RabbitMQ; off by default",
+    "todo(number): the TODO of the kata that the test is about",
+    "worker(queues, concurrency): how the celery_worker fixture sets up the worker",
+)
+WARNINGS = (
+    "ignore:Call to deprecated setex:DeprecationWarning",  # Celery's, with redis-py 8
+    "ignore:Exception raised outside body:RuntimeWarning",  # the timeline tells it better
+)
+
+
+def _set_up(config: pytest.Config) -> None:
+    """Settings that hold whatever ini file pytest has found."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    for warning in WARNINGS:
+        config.addinivalue_line("filterwarnings", warning)
+    if config.option.timeout is None and not config.getini("timeout"):
+        config.option.timeout, config.option.timeout_method = HANG_GUARD, "signal"
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Look for the servers and the katas, and begin to count."""
+    if not (curriculum.ROOT / "katas").is_dir():
+        raise pytest.UsageError(
+            f"The dojo is installed in {curriculum.ROOT}, apart from its katas. In the folder of "
+            "the katas: uv run pytest, or pip install -e . and then pytest."
+        )
+    _set_up(config)
     servers.check()
     arguments.find_katas(config)
     # Before all others: a report says which kata it is of before the failure is explained.

@@ -56,7 +56,7 @@ class Workshop:
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.folder = pytester.path
-        self._pytester = pytester
+        self.pytester = pytester
         shutil.copy(curriculum.ROOT / "pyproject.toml", self.folder)
         self.write(
             "conftest.py",
@@ -94,7 +94,7 @@ class Workshop:
         The hang guard is set well above what any test takes, and well below the patience
         of the test outside: what waits in vain is seen as such.
         """
-        return self._pytester.runpytest_subprocess("--timeout=20", *options, timeout=280)
+        return self.pytester.runpytest_subprocess("--timeout=20", *options, timeout=280)
 
     def passes(self, count: int, *options: str) -> None:
         """Run pytest and make sure that so many tests ran, and that all of them passed."""

@@ -54,7 +54,8 @@ class Recorder:
         self._countdowns: dict[str, float | None] = {}  # of messages that are being sent
         self._sending = threading.local()  # `event` is the message that this thread sends
         self._running = threading.local()  # `succeeded` tells of the task that this thread runs
-        self._celerys_maker, self._celerys_update = AMQP.as_task_v2, Task.update_state
+        self._celerys_makers = {name: getattr(AMQP, name) for name in ("as_task_v1", "as_task_v2")}
+        self._celerys_update = Task.update_state
         self._listeners = {
             signals.before_task_publish: self._before_publish,
             signals.after_task_publish: self._after_publish,
@@ -71,14 +72,16 @@ class Recorder:
 
     def attach(self) -> None:
         """Begin to listen. An app that has sent messages already is heard only in part."""
-        AMQP.as_task_v2 = self._as_task_v2()
+        for name, make in self._celerys_makers.items():
+            setattr(AMQP, name, self._maker(make))
         Task.update_state = self._update_state()
         for signal, listener in self._listeners.items():
             signal.connect(listener, weak=False)
 
     def detach(self) -> None:
         """Stop listening."""
-        AMQP.as_task_v2 = self._celerys_maker
+        for name, make in self._celerys_makers.items():
+            setattr(AMQP, name, make)
         Task.update_state = self._celerys_update
         for signal, listener in self._listeners.items():
             signal.disconnect(listener)
@@ -90,12 +93,11 @@ class Recorder:
     def __exit__(self, *exc_info: object) -> None:
         self.detach()
 
-    def _as_task_v2(self) -> Callable[..., Any]:
+    def _maker(self, make: Callable[..., Any]) -> Callable[..., Any]:
         """Celery's maker of messages; a message only tells the ETA, so we note the countdown."""
-        make = self._celerys_maker
 
         @functools.wraps(make)  # an error of Celery's must not name ours
-        def as_task_v2(
+        def as_task(
             amqp: AMQP,
             task_id: str,
             name: str,
@@ -109,7 +111,7 @@ class Recorder:
             self._countdowns[task_id] = _seconds_until(eta) if countdown is None else countdown
             return make(amqp, task_id, name, args, kwargs, countdown, eta, *more, **options)
 
-        return as_task_v2
+        return as_task
 
     def _update_state(self) -> Callable[..., None]:
         update = self._celerys_update
@@ -153,7 +155,9 @@ class Recorder:
     # -- signals ------------------------------------------------------------------------
 
     def _before_publish(self, sender: str, headers: dict[str, Any], **info: Any) -> None:
-        args, kwargs, embed = info["body"]
+        if isinstance(body := info["body"], dict):  # of the protocol of Celery 3: all in one
+            headers, body = body, (body["args"], body["kwargs"], {"chord": body.get("chord")})
+        args, kwargs, embed = body
         queues = info.get("declare") or ()
         properties = info.get("properties") or {}
         exchange = info.get("exchange")
@@ -221,9 +225,11 @@ class Recorder:
             Event("revoked", sender.name, request.id, worker=request.hostname, error=why)
         )
 
-    def _rejected(self, message: Any, **_: Any) -> None:
+    def _rejected(self, message: Any, exc: Any = None, **_: Any) -> None:
         headers = message.headers or {}
-        self._sink.record(Event("rejected", headers.get("task", ""), headers.get("id", "")))
+        error = _described(exc) if exc else None
+        name, task_id = headers.get("task", ""), headers.get("id", "")
+        self._sink.record(Event("rejected", name, task_id, error=error))
 
     def _unknown(self, name: str, id: str, **_: Any) -> None:  # noqa: A002 - Celery's word
         self._sink.record(Event("unknown", name, id))

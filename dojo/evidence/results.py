@@ -31,7 +31,7 @@ def watched_results(watch: Watch, recorder: Recorder) -> Iterator[None]:
     """
     waiter = _Waiter(watch, recorder)
     celerys_wait = BaseResultConsumer._wait_for_pending
-    celerys_look = AsyncResult._get_task_meta
+    celerys_look, celerys_forget = AsyncResult._get_task_meta, AsyncResult.forget
 
     def wait_for_pending(
         self: Any, waited_for: Any, timeout: Any = None, on_interval: Any = None, **kw: Any
@@ -55,7 +55,12 @@ def watched_results(watch: Watch, recorder: Recorder) -> Iterator[None]:
             waiter.looked_at(self, meta)
         return meta
 
+    def forget(self: AsyncResult) -> None:
+        waiter.forgotten.add(self.id)
+        celerys_forget(self)
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AsyncResult, "forget", forget)
         patch.setattr(BaseResultConsumer, "_wait_for_pending", wait_for_pending)
         patch.setattr(BaseResultConsumer, "drain_events_until", drain_events_until)
         patch.setattr(AsyncResult, "_get_task_meta", get_task_meta)
@@ -67,6 +72,7 @@ class _Waiter:
 
     def __init__(self, watch: Watch, recorder: Recorder) -> None:
         self._watch, self._recorder = watch, recorder
+        self.forgotten: set[str] = set()  # ids of results that were thrown away
         self._polls: dict[str, tuple[int, int]] = {}  # result id: events seen, looks since
         self._looks: Counter[str] = Counter()  # at each result, while it was not there
 
@@ -81,6 +87,9 @@ class _Waiter:
         """Somebody begins to wait; return what Celery is to call at each look."""
         for leaf in leaves:
             self._recorder.note_read(leaf, "wait")
+            if leaf.id in self.forgotten:
+                what = self._for_what(leaf)
+                raise NeverReady(f"{self._who()} {what}\nforget() has thrown it away.")
 
         def look() -> None:
             if on_interval:

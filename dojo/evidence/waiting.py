@@ -18,6 +18,7 @@ from dojo.evidence.timeline import CLOSING, READS, REQUEUED, Event, Timeline
 #: A task that came to one of these has said how it ended.
 TELLING = frozenset({"succeeded", "failed", "retried", "revoked", "rejected"})
 LAST_LOOKS = 50  # at a task whose result is there: its end is near, but nothing hangs on it
+LONGEST_COUNTDOWN = 5.0  # seconds: what is due later does not come while a test runs
 STEP = 0.02  # seconds between two looks while nothing wakes the waiter
 
 
@@ -33,6 +34,7 @@ class Reader:
     queues: frozenset[str]
     slots: int = 1
     alive: Callable[[], bool] = lambda: True
+    error: Callable[[], str] = str  # what ended it, if that is known
 
 
 @dataclasses.dataclass
@@ -56,6 +58,7 @@ class Watch:
     def __init__(self, timeline: Timeline) -> None:
         self.timeline = timeline
         self.readers: list[Reader] = []
+        self.skips_countdowns = False  # do workers treat every ETA as due?
         self._over = False
         self._given_up = ""  # why nothing is waited for any more
         self._waiting_outside = 0  # how many wait that are not tasks: the test itself
@@ -124,19 +127,30 @@ class Watch:
             return None  # that gate is about to open
         readers = [reader for reader in self.readers if reader.alive()]
         for message in messages:
-            waits = not message.running and not message.lost
+            waits = not message.running and not message.lost and not self._is_far(message)
             if waits and any(message.queue in r.queues and _has_room(r, messages) for r in readers):
                 return None
-        reasons = [_why(message, readers) for message in messages[:3]]
+        reasons = [
+            _due(message) if self._is_far(message) else _why(message, readers)
+            for message in messages[:3]
+        ]
         if self.readers and not readers:
-            reasons = ["The worker has ended.", *reasons]
+            errors = [text for reader in self.readers if (text := reader.error())]
+            reasons = [" ".join(["The worker has ended.", *errors[:1]]), *reasons]
         if silent := self._silent_end(wanted) if not readers or not messages else "":
             reasons = [silent, *reasons]
         return "\n".join(reasons or ["Nothing is queued and nothing runs."])
 
+    def _is_far(self, message: Message) -> bool:
+        """Whether it waits for a time that no test waits for."""
+        late = (message.sent.countdown or 0) > LONGEST_COUNTDOWN
+        return late and not self.skips_countdowns and not message.running
+
     def _silent_end(self, wanted: str) -> str:
         """What to say of a task that ended without a word: of the wanted one, or of the last."""
         events = self.timeline.events()
+        if refused := next((e for e in events if e.id == wanted and e.kind == "rejected"), None):
+            return f"A worker took the message and refused it (accept_content): {refused.error}"
         told = {event.id for event in events if event.kind in TELLING}
         ends = {e.id: e for e in events if e.kind == "finished" and e.id not in told}
         started = [e for e in events if e.kind == "started" and not e.eager and e.id in ends]
@@ -273,6 +287,11 @@ def _how_silent(finished: Event) -> str:
     if finished.state is None:
         return "called sys.exit() or the like. That ends the worker, and not only the task."
     return "ended without a result: it could not be stored."
+
+
+def _due(message: Message) -> str:
+    where = "in the worker" if message.worker else f"in queue '{message.queue}'"
+    return f"{message.sent.call} waits {where} for its time: due in {message.sent.countdown:g} s."
 
 
 def _why(message: Message, readers: list[Reader]) -> str:

@@ -211,6 +211,12 @@ def text_of(error: BaseException) -> str:
         return f"(its text cannot be made: {type(defect).__name__})"
 
 
+def described(error: BaseException) -> str:
+    """The error as Python writes it: its class and the first line of its text."""
+    first = next(iter(text_of(error).splitlines()), "")
+    return f"{type(error).__name__}: {first}".removesuffix(": ")
+
+
 def about_missing_name(answer: Path, name: str) -> str:
     """What to tell a learner whose file does not define `name`."""
     defined = _names_defined(answer)

@@ -109,7 +109,7 @@ def kata(slug: str) -> Kata:
 
 def kata_of(path: Path) -> Kata | None:
     """The kata that the file at `path` belongs to, or None."""
-    folder = path.parent
+    folder = path.resolve().parent  # there may be a symbolic link on the way
     if folder.parent != ROOT / "katas" or not FOLDER_NAME.fullmatch(folder.name):
         return None
     return Kata(folder.name, folder)

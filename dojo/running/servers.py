@@ -32,7 +32,8 @@ class Servers:
 
     def environment(self) -> dict[str, str]:
         """The variables from which Celery takes broker and result back end."""
-        return {"CELERY_BROKER_URL": self.broker, "CELERY_RESULT_BACKEND": self.backend}
+        brokers = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
+        return {**dict.fromkeys(brokers, self.broker), "CELERY_RESULT_BACKEND": self.backend}
 
 
 def celerys_own(environ: Mapping[str, str]) -> list[str]:
@@ -99,6 +100,8 @@ def running(prefix: str, environ: Mapping[str, str] = os.environ) -> Iterator[Se
                 )
 
             backend = stack.enter_context(EmbeddedRedis()).url
+            # Without a loopback network Celery would try for a minute.
+            _greet_redis(backend)
         yield Servers(environ.get(AMQP) or backend, backend)
 
 

@@ -7,11 +7,29 @@ from collections.abc import Iterator
 from typing import Any
 
 from celery import Celery
+from celery.app.defaults import DEFAULTS
 from celery.bootsteps import StartStopStep
 
 # The worker waits for messages in BRPOP, and can stop only between two of them.
 # Celery's second makes every test with a worker a second longer. Shorter than this gains nothing.
 BRPOP_SECONDS = 0.01
+RESULT_OPTIONS = "result_backend_transport_options"
+
+
+@contextlib.contextmanager
+def given(prefix: str) -> Iterator[None]:
+    """While this lasts every app begins with our transport options.
+
+    An answer may use its app while it is imported, and what it touches keeps the options of that
+    time: the back end, the pools, the control.
+    """
+    options = {"global_keyprefix": prefix, "polling_interval": BRPOP_SECONDS}
+    before = {name: DEFAULTS[name] for name in ("broker_transport_options", RESULT_OPTIONS)}
+    DEFAULTS.update(dict.fromkeys(before, options))
+    try:
+        yield
+    finally:
+        DEFAULTS.update(before)
 
 
 def adapt(app: Celery, prefix: str, prefetch: int = 0) -> None:
@@ -25,8 +43,8 @@ def adapt(app: Celery, prefix: str, prefetch: int = 0) -> None:
     for_redis = {"global_keyprefix": prefix, "polling_interval": BRPOP_SECONDS}
     own = _adapt_to_rabbitmq(app, prefix) if uses_rabbitmq(app) else for_redis
     conf.broker_transport_options = {**(conf.broker_transport_options or {}), **own}
-    conf.result_backend_transport_options = {
-        **(conf.result_backend_transport_options or {}),
+    conf[RESULT_OPTIONS] = {
+        **(conf[RESULT_OPTIONS] or {}),
         "global_keyprefix": prefix,
     }
     # On older kombu an acknowledgement from a pool's thread does not wake the worker's
@@ -104,6 +122,34 @@ def end_threads() -> None:
         pool.executor.shutdown(wait=False, cancel_futures=True)
 
     TaskPool.on_terminate = on_terminate
+
+
+def note_error(worker_class: Any) -> None:
+    """Let an embedded worker keep the error that ends it, as `error`.
+
+    Celery only logs it, and whoever waits for the worker's start would wait for ever.
+    """
+    if hasattr(worker_class, "error"):
+        return
+    celerys_start = worker_class.start
+
+    def start(worker: Any) -> None:
+        begin = worker.blueprint.start
+
+        def noted(parent: Any) -> None:
+            try:
+                begin(parent)
+            except Exception as error:
+                worker.error = error
+                raise
+
+        worker.blueprint.start = noted
+        try:
+            celerys_start(worker)
+        finally:
+            worker._on_started.set()
+
+    worker_class.error, worker_class.start = None, start
 
 
 @contextlib.contextmanager

@@ -144,10 +144,12 @@ def main(folder: str, answer: str, journal: str, *options: str) -> None:
         queues = tuple(app.amqp.queues.consume_from)
         sink.record(Event("ready", args=queues, worker=sender.hostname))  # type: ignore[attr-defined]
 
-    with answers.imported(kata, Path(answer)) as module:
+    prefix, environment = os.environ["KATAS_PREFIX"], dict(os.environ)
+    with settings.given(prefix), answers.imported(kata, Path(answer)) as module:
+        os.environ.update(environment)  # the answer may have named another broker there
         app = module.app
         for one in answers.apps_of(module):
-            settings.adapt(one, os.environ["KATAS_PREFIX"])
+            settings.adapt(one, prefix)
         settings.shorten_brpop()
         app.worker_main(["worker", "--loglevel=INFO", "--without-mingle", *options])
 

@@ -70,6 +70,7 @@ class Guard:
         self._answer, self._stamp = str(answer), (str(answer), stat.st_mtime_ns, stat.st_size)
         if told := _endless.get(self._stamp):
             raise NotRunError(told)
+        known = set(threading.enumerate())
         looker = threading.Thread(target=self._look, name="guard", daemon=True)
         with _signal_handled(self._on_wake if self._can_wake else None):
             looker.start()
@@ -81,7 +82,8 @@ class Guard:
                     _endless[self._stamp] = str(error)
                 raise
             finally:
-                self.stop_threads()
+                if self._verdict or set(threading.enumerate()) - known - {looker}:
+                    self.stop_threads()
                 if sys.gettrace() is not trace:
                     sys.settrace(trace)
                 self._over.set()

@@ -12,7 +12,7 @@ from dojo.grading import answers
 from dojo.telling.drawing import drawn
 from dojo.telling.explanation import Explanation
 from dojo.telling.failure import Failure, place, source
-from dojo.telling.rules import asides, calls, canvas, errors, options, settings, whole
+from dojo.telling.rules import asides, calls, canvas, errors, machine, options, settings, whole
 from dojo.telling.words import command, paragraphs
 
 #: The first of these that says something says all.
@@ -21,6 +21,7 @@ WHOLE: tuple[Callable[[Failure], Explanation | None], ...] = (
     whole.not_done_yet,
     whole.name_is_missing,
     whole.no_such_time_zone,
+    machine.trouble,
 )
 #: The first of these that says something tells what the test ended with.
 INSTEAD: tuple[Callable[[Failure], str], ...] = (
@@ -47,6 +48,7 @@ BESIDE: tuple[Callable[[Failure, str], list[str]], ...] = (
     calls.options_of_delay,
     calls.args_are_no_tuple,
     calls.retry_without_exc,
+    calls.one_message_for_all,
     canvas.next_signature,
     asides.result_thrown_away,
     settings.mistyped,

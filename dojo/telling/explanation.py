@@ -18,6 +18,7 @@ class Explanation:
         way_on: where to go on: the TODO, its place, and how to get a hint.
         todo: the TODO that the failure is about, if that is known.
         of_file: is it about the file as a whole?
+        headline: what it is about, if not about the file of the answer.
         cause: the text that need not be said again for another test, if there is one.
     """
 
@@ -27,6 +28,7 @@ class Explanation:
     way_on: str = ""
     todo: int | None = None
     of_file: bool = False
+    headline: str = ""
     cause: str = ""
 
     @property

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import inspect
 import linecache
 import sys
+import textwrap
 import traceback
 from dataclasses import dataclass
 from functools import cached_property
@@ -112,7 +116,7 @@ def failure_of(item: pytest.Item, kata: Kata, error: BaseException) -> Failure:
     mark = item.get_closest_marker("todo")
     return Failure(
         error,
-        " ".join((getattr(function, "__doc__", None) or item.name).split()),
+        " ".join((_docstring(function) or item.name).split()),
         item.path,
         kata,
         answers.file_of(kata),
@@ -121,6 +125,16 @@ def failure_of(item: pytest.Item, kata: Kata, error: BaseException) -> Failure:
         bool(LOOKS_AT_CELERY & asked_for),
         "eager" in getattr(item, "fixturenames", ()),
     )
+
+
+def _docstring(function: Any) -> str | None:
+    """The docstring; with PYTHONOPTIMIZE=2 it stands in the source only."""
+    found: str | None = getattr(function, "__doc__", None)
+    if found is None and sys.flags.optimize >= 2 and function is not None:
+        with contextlib.suppress(OSError, TypeError, IndentationError):
+            tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+            found = ast.get_docstring(tree.body[0])  # type: ignore[arg-type]
+    return found
 
 
 def place(file: str, line: int) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import re
+import shlex
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
@@ -20,13 +22,32 @@ if TYPE_CHECKING:
     from dojo.telling.explanation import Explanation
 
 HANG_GUARDS_STACKS = re.compile(r"^\++ Timeout \++$.*", re.MULTILINE | re.DOTALL)
+VERBOSE = re.compile(r"-v+")
 MOST_PRINTED = 12  # lines of what the learner's code prints, to each stream
 HEARD = pytest.StashKey[Heard]()  # where a test leaves what its answer told
 
 
+def verbosity(config: pytest.Config) -> int:
+    """How often the learner has said `-v`.
+
+    Other plugins set pytest's option for themselves: PyCharm's does, and it means nothing to us.
+    """
+    words = _words(config)
+    return sum(len(word) - 1 for word in words if VERBOSE.fullmatch(word)) + words.count(
+        "--verbose"
+    )
+
+
 def wants_pytests_own_words(config: pytest.Config) -> bool:
-    """Whether the learner has asked pytest for more than we say."""
-    return bool(config.option.verbose >= 2 or config.option.tbstyle != "auto")
+    """Whether the learner has asked for what pytest says: by `-vv`, or by a `--tb`."""
+    styles = [word for word in _words(config) if word.startswith("--tb")]
+    return verbosity(config) >= 2 or (bool(styles) and config.option.tbstyle != "auto")
+
+
+def _words(config: pytest.Config) -> list[str]:
+    """What the learner wrote."""
+    lasting = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
+    return [*lasting, *map(str, config.invocation_params.args)]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,7 +94,7 @@ class Report:
                 return report
             facts.update(todo=explanation.todo, cause=explanation.cause)
             if explanation.of_file:
-                facts["of_file"] = answers.shown(answers.file_of(kata))
+                facts["of_file"] = explanation.headline or answers.shown(answers.file_of(kata))
             facts["not_run"] = call.excinfo.errisinstance(answers.NotRunError)
             if self._in_our_words:
                 facts["explanation"] = dataclasses.asdict(explanation)

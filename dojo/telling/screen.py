@@ -15,7 +15,7 @@ from dojo.telling.block import Block
 from dojo.telling.explanation import Explanation
 from dojo.telling.option import GROUP
 from dojo.telling.progress import TALLY, Progress, about
-from dojo.telling.report import wants_pytests_own_words
+from dojo.telling.report import verbosity, wants_pytests_own_words
 from dojo.telling.words import command
 
 LATER = "to do"
@@ -41,7 +41,7 @@ class Screen:
     """A pytest plugin that chooses the failures to show when the run is over."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._all = bool(config.option.all or config.option.verbose)
+        self._all = bool(config.option.all or verbosity(config))
         self._later: list[Any] = []
 
     @pytest.hookimpl(tryfirst=True)

@@ -64,6 +64,16 @@ def import_line(name: str) -> str:
     return f"`from {module} import {name}`" if module else ""
 
 
+def one_message_for_all(failure: Failure, _what: str) -> list[str]:
+    """`map`, `starmap` and `chunks` make one task of many calls."""
+    names = {event.task.removeprefix("celery.") for event in failure.sent}
+    return [
+        f"`{name}` sends one message for the whole list: one task does it all, one after another."
+        for name in ("map", "starmap")
+        if name in names
+    ]
+
+
 def retry_without_exc(failure: Failure, _what: str) -> list[str]:
     """The retries are used up, and nobody knows why they were needed."""
     if not any("MaxRetriesExceededError" in text for text in _texts(failure)):
