@@ -78,11 +78,12 @@ def test_the_bad_place_is_shown(workshop: Workshop) -> None:
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        (b"name = 'caf\xe9'\n", "Python cannot read this file: (unicode error)"),
-        ("# Notepad\n".encode("utf-16"), "source code string cannot contain null bytes"),
+        (b"name = 'caf\xe9'\n", "Python cannot read this file: it is not UTF-8. Save it as UTF-8."),
+        (b"# caf\xe9\n", "Python cannot read this file: it is not UTF-8. Save it as UTF-8."),
+        ("# Notepad\n".encode("utf-16"), "it is not UTF-8. Save it as UTF-8."),
         (b"# coding: nonsense\n", "Python cannot read this file: unknown encoding"),
     ],
-    ids=["not_utf_8", "utf_16", "unknown_encoding"],
+    ids=["not_utf_8", "in_a_comment", "utf_16", "unknown_encoding"],
 )
 def test_an_undecodable_file(workshop: Workshop, source: bytes, says: str) -> None:
     """A file in a wrong encoding is told with its first line, and without its bytes."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MODULE_NAME = "tasks"
 JUST_SAVED = 2.0  # seconds before Python cached a module
 OFF = {"", "0", "false", "no", "off"}
+COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=]", re.M)  # the file names its encoding
 TODO = re.compile(r"\bTODO (\d+)\b")
 
 
@@ -125,7 +126,17 @@ def _forget_bytecode(file: str) -> None:
 @functools.lru_cache
 def _compiled(path: Path, _stamp: tuple[int, int]) -> types.CodeType:
     # Compiled here and not by importlib, which would write a cache file.
-    return compile(path.read_bytes(), str(path), "exec")
+    source = path.read_bytes()
+    if not COOKIE.search(b"\n".join(source.splitlines()[:2])):
+        try:
+            source.decode()
+        except UnicodeDecodeError as error:  # compile() would let it pass in a comment
+            line = source.count(b"\n", 0, error.start) + 1
+            raise AnswerError(
+                f"{shown(path)}, line {line}: Python cannot read this file: it is not UTF-8. "
+                "Save it as UTF-8."
+            ) from None
+    return compile(source, str(path), "exec")
 
 
 def run(answer: Path) -> types.ModuleType:
@@ -139,10 +150,11 @@ def run(answer: Path) -> types.ModuleType:
     sys.modules[MODULE_NAME] = module
     stat = answer.stat()
     try:
-        exec(_compiled(answer, (stat.st_mtime_ns, stat.st_size)), module.__dict__)  # noqa: S102
+        code = _compiled(answer, (stat.st_mtime_ns, stat.st_size))
+        exec(code, module.__dict__)  # noqa: S102
     except SyntaxError as error:
         raise AnswerError(_about_syntax(error, answer)) from None
-    except KeyboardInterrupt:
+    except (AnswerError, KeyboardInterrupt):
         raise
     except BaseException as error:  # also sys.exit(), pytest.skip() and our own guard
         raise AnswerError(_about_import(error, answer)) from None

@@ -94,7 +94,7 @@ class Screen:
     ) -> None:
         """Say what is not shown of the kata that comes next."""
         upcoming = config.stash[TALLY].next_unfinished
-        if upcoming is None or config.option.hint:
+        if upcoming is None or upcoming.unusable or config.option.hint:
             return
         facts = [about(report) or {} for report in self._later]
         todos = Counter(f.get("todo") for f in facts if f["slug"] == upcoming.kata.slug)
