@@ -1,94 +1,87 @@
-"""What only this kata needs: a studio that the tests can hold, and a count of the looks."""
+"""What only this kata needs: what the back end is told and asked, and albums that stand still."""
 
 import contextlib
-import importlib.util
-import inspect
-import json
-import logging
+import itertools
 import sys
-import threading
-from pathlib import Path
+import traceback
+import uuid
 
 import pytest
 from celery import Task
+from celery.states import READY_STATES
 
-# Its folder is no package, so `import` does not find it.
-_spec = importlib.util.spec_from_file_location("looking", Path(__file__).with_name("looking.py"))
-looking = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(looking)
+from dojo.recorder import current_worker_task
+
+MOST_READS = 3  # between two pauses: a `status` that reads again is not wrong
+PATIENCE = 30  # reads and pauses after the album has ended
 
 
-class Studio:
-    """Stands before each photo: the worker goes on when the test lets it."""
+class BackEnd:
+    """The result back end of the learner's app: what is stored there, and who reads it."""
 
-    def __init__(self, watch):
-        self._watch, self._let_go = watch, 0
-        self.arrived = 0
-        self.error = None  # raised by each photo
-        self._open = threading.Event()
-        self._may_go = lambda number: number <= self._let_go
+    def __init__(self, kata):
+        self.diary = []  # (task id, state, value) of each record; ("", "photo", its id) between
+        self.by_hand = ""  # a state that a task has stored, though only Celery should
+        self.after_read = lambda: None  # called when the learner's code has read a record
+        self._file, self._class = kata.__file__, type(kata.app.backend)
 
-    def before_photo(self, _=None):
-        """Called in the worker's thread, which it holds."""
-        self.arrived += 1
-        number = self.arrived
-        while not self._open.is_set() and not self._may_go(number):
-            self._open.wait(looking.BRIEF / 4)
-        if self.error:
-            raise self.error
+    def records(self, task_id):
+        """What is known of this task, as (state, value), oldest first."""
+        return [("PENDING", None), *(entry[1:] for entry in self.diary if entry[0] == task_id)]
 
-    def open(self):
-        """Hold the worker no longer."""
-        self._open.set()
+    def _callers(self):
+        """The names of the learner's functions that run here."""
+        codes = (frame.f_code for frame, _ in traceback.walk_stack(None))
+        # What they have called to let the album go on is not theirs.
+        theirs = itertools.takewhile(lambda code: code.co_name != "go_on", codes)
+        return [code.co_name for code in theirs if code.co_filename == self._file]
 
-    def hold_until(self, may_go):
-        """Hold the worker before each photo until `may_go(number of the photo)`."""
-        self._may_go = may_go
+    @contextlib.contextmanager
+    def noted(self):
+        """Note what is stored, and what the learner's code reads outside a worker."""
+        read, store = self._class._get_task_meta_for, self._class.store_result
+        wait = self._class.wait_for_pending
 
-    def hold_at_end(self, looks, count):
-        """Hold the worker also after it has reported the last one of `count` photos."""
-        end = self.arrived + count
+        def noted_read(backend, task_id):
+            meta = read(backend, task_id)
+            if not current_worker_task() and self._callers():
+                self.after_read()
+            return meta
 
-        def when_all_are_done(state):
-            if state == "PROGRESS" and self.arrived == end:
-                self.before_photo()
+        def noted_store(backend, task_id, result, state, *args, **kwargs):
+            if state in READY_STATES and current_worker_task() and self._callers():
+                self.by_hand = state
+                return result  # and not stored: Celery stumbles over a strange FAILURE
+            value = dict(result) if isinstance(result, dict) else result  # it may be used again
+            stored = store(backend, task_id, result, state, *args, **kwargs)
+            self.diary.append((task_id, state, value))
+            return stored
 
-        looks.after_each_store = when_all_are_done
+        def noted_wait(backend, result, *args, **kwargs):
+            callers, state = self._callers(), self.records(result.id)[-1][0]
+            if callers and state not in READY_STATES:
+                pytest.fail(
+                    f"TODO {2 if 'status' in callers else 3}: the state is {state}, and "
+                    f"`{callers[0]}` waits for the result of the album.\n"
+                    "`status` must answer at once. `follow` waits with `pause()` and looks again."
+                )
+            return wait(backend, result, *args, **kwargs)
 
-    def each_photo(self):
-        """Yield while the worker stands before a photo, until no photo comes any more."""
-        while self._watch.until(lambda: self.arrived > self._let_go):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self._class, "_get_task_meta_for", noted_read)
+            patch.setattr(self._class, "store_result", noted_store)
+            patch.setattr(self._class, "wait_for_pending", noted_wait)
             yield
-            self._let_go += 1
 
 
 @pytest.fixture
-def looks(watch):
-    """How the learner's code looks at the back end: see `looking.Looks`."""
-    looks = looking.Looks(watch)
-    with looks.pauses_noted():
-        yield looks
-
-
-@pytest.fixture
-def kata(looks, kata):
-    """The learner's module, with its looks counted."""
-    looks.learner_file = kata.__file__
-    if inspect.isfunction(getattr(kata, "status", None)):
-        kata.status = looks.noted_status(kata.status)
-    with looks.reads_noted(), looks.gets_noted():
-        yield kata
-
-
-@pytest.fixture
-def studio(kata, watch, caplog):  # noqa: ARG001 - the module studio is there with the kata
-    """Holds the worker before each photo: see `Studio`."""
-    studio = Studio(watch)
-    sys.modules["studio"].before_photo = studio.before_photo
-    yield studio
-    with caplog.at_level(logging.CRITICAL, "celery.app.trace"):  # of a test that has failed
-        studio.open()
-        watch.settle()
+def back_end(kata):
+    """What is stored in the result back end, and who reads it; also the photos in between."""
+    back_end = BackEnd(kata)
+    note = back_end.diary.append
+    sys.modules["studio"].before_photo = lambda photo_id: note(("", "photo", photo_id))
+    with back_end.noted():
+        yield back_end
 
 
 @pytest.fixture
@@ -96,81 +89,111 @@ def send(kata):
     """`send(photo_ids)` sends `render_album` and returns its AsyncResult."""
 
     def send_album(photo_ids):
-        task = getattr(kata, "render_album", None)
-        if not isinstance(task, Task) or task.name not in kata.app.tasks:
+        if not isinstance(kata.render_album, Task):
             with contextlib.suppress(TypeError, AttributeError):  # what NotImplementedError is not
                 kata.render_album([])
-            pytest.fail("`render_album` is not a task of `app`.")
-        return task.delay(photo_ids)
+            pytest.fail("TODO 1: `render_album` is not a task of `app`.")
+        return kata.render_album.delay(photo_ids)
 
     return send_album
 
 
 @pytest.fixture
-def followed(kata, send, studio, looks):
-    """`followed(photo_ids)` makes and follows an album; returns what was told, and the result.
+def album(kata, back_end, watch, monkeypatch):  # noqa: ARG001 - it notes what is stored
+    """`task_id, go_on = album(story)`: without a worker, `go_on()` stores the next record."""
+    monkeypatch.setattr(watch, "obstacle", lambda **_: None)  # so there is no need for a worker
 
-    The worker waits before each photo, and when all are done, until `follow` has told the
-    change and has looked on for a while, or has shown that it does not mean to tell it.
-    """
+    def new(story):
+        task_id, still_to_come = str(uuid.uuid4()), list(story)
 
-    def follow(photo_ids):
-        told, begun = [], {}
+        def go_on():
+            if still_to_come:
+                state, value = still_to_come.pop(0)
+                trace = "Traceback (most recent call last): …" if state == "FAILURE" else None
+                kata.app.backend.store_result(task_id, value, state, traceback=trace)
 
-        def may_go(number):
-            reads, pauses = begun.setdefault(number, (looks.reads, looks.pauses))
-            reads, pauses = looks.reads - reads, looks.pauses - pauses
-            if reads > 300 or pauses > 25:
-                studio.open()
-            tells = number == 1 or 100 * (number - 1) // len(photo_ids) in told
-            return tells and (reads > 30 or pauses > 1)
+        return task_id, go_on
 
-        studio.hold_until(may_go)
-        studio.hold_at_end(looks, len(photo_ids))
-        result = send(photo_ids)
-        with looks.of_follow():
-            return told, kata.follow(result, told.append)
-
-    return follow
+    return new
 
 
 @pytest.fixture
-def page_of(kata, looks):
-    """`page_of(task_id)`: what `status` says, as a browser gets it."""
+def outcome_of():
+    """`outcome_of(call, …)` says what the call did, and where: "returned …" or "raised …"."""
 
-    def ask(task_id):
-        pauses = looks.pauses
-        page = kata.status(task_id)
-        assert looks.pauses == pauses, (
-            f"`status` has waited. It returned {page!r}.\n"
-            "It must answer at once with what is known now: somebody waits for the page."
-        )
-        assert isinstance(page, dict), f"`status` must return a dict. It returned {page!r}."
+    def outcome(call, *args):
         try:
-            page = json.loads(json.dumps(page))
-        except TypeError as error:
-            pytest.fail(f"`status` returned {page!r}. It cannot be written as JSON: {error}.")
-        missing = {"state", "percent"} - set(page)
-        assert not missing, f"`status` returned {page!r}, without {sorted(missing)}."
-        return page
-
-    return ask
-
-
-@pytest.fixture
-def must_raise():
-    """`must_raise(name, error, text, call, *args)` fails unless the call raises this error."""
-
-    def check(name, error, text, call, *args):
-        try:
-            seen, trace = f"returned {call(*args)!r}", None
+            return f"returned {call(*args)!r}", None
         except (AssertionError, NotImplementedError):
             raise
-        except Exception as raised:
-            if type(raised).__name__ == error.rpartition(".")[2] and text in str(raised):
-                return
-            seen, trace = f"raised {type(raised).__name__}: {raised}", raised.__traceback__
-        must = f"{name} must raise {error}: {text}.\nIt {seen}."
-        raise AssertionError(must).with_traceback(trace) from None
+        except Exception as error:
+            return f"raised {type(error).__name__}: {error}", error.__traceback__
 
-    return check
+    return outcome
+
+
+class Looks:
+    """Counts the looks of `follow` at one album. It fails when they are too many, or never end."""
+
+    def __init__(self, state_now):
+        self._state_now = state_now
+        self.pages = self.reads = self.pauses = self.too_late = 0
+
+    def note(self, **more):
+        """Note a call of `status` (`pages=1`), of `pause`, or a read of the back end."""
+        for name, count in more.items():
+            setattr(self, name, getattr(self, name) + count)
+        if (state := self._state_now()) in READY_STATES:
+            self.too_late += 1
+            if self.too_late > PATIENCE:
+                pytest.fail(f"The album has ended with {state}, and `follow` still goes on.")
+        elif self.pages > 1 or self.reads > MOST_READS:
+            pytest.fail(
+                "Without `pause()` in between, `follow` has looked too often: calls of `status`: "
+                f"{self.pages}, reads of the back end: {self.reads}.\n"
+                "One call of `status` is enough: it tells the state and the percentage."
+            )
+
+
+@pytest.fixture
+def followed(kata, back_end, page_of, outcome_of, naps, monkeypatch):
+    """`followed(task_id, go_on)` calls `follow`, and `go_on()` in each pause.
+
+    With `in_each="look"` the album goes on while `follow` looks. Returns what was told, what
+    `follow` did in the end, and where.
+    """
+
+    def follow(task_id, go_on, in_each="pause"):
+        looks, told, given_pause = Looks(lambda: back_end.records(task_id)[-1][0]), [], kata.pause
+        after = {"pause": lambda: None, "look": lambda: None, in_each: go_on}
+        naps.clear()
+
+        def status(*args, **kwargs):
+            asked = [*args, *kwargs.values()]
+            told_id = repr(asked) == repr([task_id])  # an AsyncResult is equal to its id
+            assert told_id, f"`follow` called `status` with {asked}, and not with the id."
+            looks.note(pages=1)
+            return page_of(task_id)
+
+        def pause():
+            given_pause()
+            looks.note(pauses=1)
+            looks.pages = looks.reads = 0
+            after["pause"]()
+
+        def after_read():
+            looks.note(reads=1)
+            after["look"]()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(kata, "status", status)
+            patch.setattr(kata, "pause", pause)
+            patch.setattr(back_end, "after_read", after_read)
+            did, where = outcome_of(kata.follow, kata.app.AsyncResult(task_id), told.append)
+        assert naps == [0.5] * looks.pauses, (
+            f"`follow` called `pause()` {looks.pauses} times, and your code slept for {naps} "
+            "seconds.\nOnly `pause` sleeps, for 0.5 seconds each time."
+        )
+        return told, did, where
+
+    return follow

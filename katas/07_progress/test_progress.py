@@ -1,12 +1,12 @@
 """Tests of kata 07. Each docstring is one requirement."""
 
+import json
 import random
-import uuid
 
 import pytest
 from celery.exceptions import Retry, TaskRevokedError
 
-INTERVAL = 0.5  # as in tasks.py
+pytestmark = pytest.mark.usefixtures("naps")
 
 
 def some_album(count):
@@ -17,155 +17,145 @@ def paths_of(photo_ids):
     return [f"photo-{photo_id}.jpg" for photo_id in photo_ids]
 
 
-def percents(total):
-    return [100 * done // total for done in range(1, total + 1)]
-
-
 def with_a_double(photo_ids):
     """Somebody likes the first photo: it is in the album two times."""
     return photo_ids[:1] + photo_ids
 
 
-def has_text(page, text):
-    """Whether the page has the text of the error, and no traceback."""
-    said = page.get("error")
-    return isinstance(said, str) and said.endswith(text) and "Traceback" not in said
+def progress(done, total):
+    return "PROGRESS", {"done": done, "total": total}
 
 
-def told_by_hand(state, does):
-    why = f"It does that when the task {does}."
-    return f"The back end was told {state} by you: leave it to Celery. {why}"
+def entry(state, value):
+    """One entry of the diary, as text."""
+    if state == "PROGRESS" and isinstance(value, dict) and {"done", "total"} <= set(value):
+        value = {"done": value["done"], "total": value["total"]}  # more does no harm
+    return f"{state} {value!r}" if state in ("photo", "PROGRESS") else state
 
 
-@pytest.mark.todo(1)
-@pytest.mark.parametrize("count", [5, 0])
-def test_a_worker_renders_the_album(send, celery_worker, looks, count):
-    """`render_album` is a task; its result is the list of the paths, one for each photo."""
-    photo_ids = with_a_double(some_album(count - 1)) if count else []
+def check_diary(diary, photo_ids, end="SUCCESS"):
+    """Fail unless all that happened to the album is what must happen, in this order."""
+    must = ["STARTED"]
+    for done, photo_id in enumerate(photo_ids, 1):
+        must.append(f"photo {photo_id}")
+        if photo_id < 1:
+            break
+        must.append(entry(*progress(done, len(photo_ids))))
+    must += [end, "nothing more"]
+    seen = [*(entry(state, value) for _, state, value in diary), "nothing more"]
+    while seen[:2] == ["STARTED", "STARTED"]:  # from Celery and by hand
+        del seen[0]
+    for step, (is_so, must_be) in enumerate(zip(seen, must, strict=False)):
+        assert is_so == must_be, (
+            f"TODO 1: The album is {photo_ids}.\n"
+            f"After {must[step - 1] if step else 'it was sent'} (step {step}) came: {is_so}.\n"
+            f"It must be: {must_be}."
+        )
 
-    result = send(photo_ids).get()
 
-    assert "SUCCESS" not in looks.stored_by_hand, told_by_hand("SUCCESS", "returns")
-    assert result == paths_of(photo_ids), (
-        f"The album has the result {result!r}. It must be {paths_of(photo_ids)!r}."
+def check_by_hand(state):
+    assert not state, (
+        f"The task has stored {state} by itself. Leave it to Celery, which does it when the task "
+        "returns or raises: callbacks and retries hear only of that."
     )
 
 
 @pytest.mark.todo(1)
-def test_progress_after_each_photo(send, celery_worker, studio, looks):
-    """The state is STARTED during the first photo; after each photo it is PROGRESS."""
-    for photo_ids in with_a_double(some_album(3)), with_a_double(some_album(4)):
-        total = len(photo_ids)
-        studio.hold_at_end(looks, total)
+@pytest.mark.parametrize("count", [5, 1, 0])
+def test_a_worker_renders_the_album(send, celery_worker, back_end, outcome_of, count):
+    """`render_album` is a task; its result is the list of the paths, one for each photo."""
+    photo_ids = with_a_double(some_album(count - 1)) if count > 1 else some_album(count)
 
-        result = send(photo_ids)
-        seen = [(result.state, result.info) for _ in studio.each_photo()]
+    did, _ = outcome_of(send(photo_ids).get)
 
-        states = [state for state, _ in seen]
-        assert states[:total] == ["STARTED"] + ["PROGRESS"] * (total - 1), (
-            f"During the {total} photos of an album the state was {states}.\n"
-            f"It must be STARTED during the first one, and PROGRESS during the others."
-        )
-        for done, (_, info) in enumerate(seen[1:], 1):
-            numbers = {"done": done, "total": total}
-            held = info if not isinstance(info, dict) else {n: info.get(n) for n in numbers}
-            assert held == numbers, (
-                f"The album is {photo_ids}. With {done} of {total} photos done "
-                f"the back end holds {info!r}.\nIt must hold {numbers}."
-            )
-        assert len(seen) > total, (
-            f"After the last of {total} photos the back end was not told PROGRESS.\n"
-            f"It must hold {numbers} until the task returns."
-        )
+    check_by_hand(back_end.by_hand)
+    assert did == f"returned {paths_of(photo_ids)}", (
+        f"The album is {photo_ids}. `get` {did}.\nIt must return {paths_of(photo_ids)}."
+    )
 
 
 @pytest.mark.todo(1)
-def test_a_bad_photo_fails_the_album(send, celery_worker, looks, settle, must_raise):
+def test_progress_after_each_photo(send, celery_worker, back_end, settle):
+    """The state is STARTED until the first photo is done; after each photo it is PROGRESS."""
+    album = with_a_double(some_album(3))
+    for photo_ids in album, album, with_a_double(some_album(4)), some_album(1), []:
+        back_end.diary.clear()
+
+        send(photo_ids)
+        settle()
+
+        check_by_hand(back_end.by_hand)
+        check_diary(back_end.diary, photo_ids)
+
+
+@pytest.mark.todo(1)
+@pytest.mark.parametrize("place", ["first", "last", "only"])
+def test_a_bad_photo_fails_the_album(send, celery_worker, back_end, settle, outcome_of, place):
     """When a photo is bad, the task fails, and `get` raises the error of `render_photo`."""
     good, bad = some_album(2)
+    photo_ids = {"first": [-bad, good], "last": [good, -bad], "only": [-bad]}[place]
 
-    result = send([good, -bad])
-    settle()
-
-    assert "FAILURE" not in looks.stored_by_hand, told_by_hand("FAILURE", "raises")
-    must_raise("`get`", "studio.BadPhoto", f"photo -{bad} is damaged", result.get)
-
-
-@pytest.mark.todo(2)
-@pytest.mark.parametrize("count", [5, 1, 0])
-def test_status_goes_with_the_album(page_of, send, start_worker, studio, count):
-    """`status` tells state and percentage from PENDING to SUCCESS, and then the paths."""
-    photo_ids = some_album(count)
     result = send(photo_ids)
-
-    pages = [page_of(result.id)]  # no worker is running yet
-    start_worker()
-    pages += [page_of(result.id) for _ in studio.each_photo()]
-    pages.append(page_of(result.id))
-
-    working = [("STARTED", 0), *(("PROGRESS", p) for p in percents(count)[:-1])] if count else []
-    expected = [("PENDING", 0), *working, ("SUCCESS", 100)]
-    seen = [(page["state"], page["percent"]) for page in pages]
-    assert seen == expected, (
-        f"Photos in the album: {count}. `status` told these states and percentages:\n{seen}\n"
-        f"They must be:\n{expected}"
-    )
-    assert pages[-1].get("result") == paths_of(photo_ids), (
-        f"At the end `status` says {pages[-1]}. The `result` must be {paths_of(photo_ids)}."
-    )
-    early = [page for page in pages[:-1] if page.get("result") is not None]
-    assert not early, f"A `result` is only there at the end. `status` said {early[0]}."
-
-
-@pytest.mark.todo(2)
-def test_status_rounds_down(kata, page_of):
-    """The `percent` of PROGRESS is a whole number, rounded down."""
-    for done, total, percent in (1, 3, 33), (2, 3, 66), (29, 50, 58), (199, 200, 99):
-        task_id = str(uuid.uuid4())
-        kata.app.backend.store_result(task_id, {"done": done, "total": total}, "PROGRESS")
-
-        said = page_of(task_id)["percent"]
-
-        assert repr(said) == repr(percent), (  # 33.0 is equal to 33
-            f"With {done} of {total} photos done `status` says that `percent` is {said!r}. "
-            f"It must be {percent}."
-        )
-
-
-@pytest.mark.todo(2)
-@pytest.mark.parametrize(
-    "error",
-    [
-        pytest.param(None, id="bad photo"),
-        pytest.param(TimeoutError(), id="no argument"),
-        pytest.param(FileNotFoundError(2, "No such file"), id="two arguments"),
-    ],
-)
-def test_status_tells_the_error(send, celery_worker, studio, settle, page_of, error):
-    """When an album has failed, `status` has the text of the error, and no percentage."""
-    good, bad = some_album(2)
-    studio.error = error
-    studio.open()
-    result = send([good, -bad])
     settle()
 
-    page = page_of(result.id)
-
-    assert page["state"] == "FAILURE", f"The album has failed. `status` says {page}."
-    text = str(error) if error else f"photo -{bad} is damaged"
-    assert has_text(page, text), (
-        f"`status` says {page}.\nThe `error` must say: {text!r}. "
-        "The name of the class may stand before it; leave the traceback out."
-    )
-    assert page["percent"] is None, (
-        f"`status` says {page}.\nThe error has taken the place of the numbers in the back end: "
-        "`percent` must be None."
-    )
+    check_by_hand(back_end.by_hand)
+    check_diary(back_end.diary, photo_ids, "FAILURE")
+    did, _ = outcome_of(result.get)
+    must = f"raised BadPhoto: photo -{bad} is damaged"
+    assert did == must, f"The album is {photo_ids}. `get` {did}.\nExpected: `get` {must}."
 
 
-ONE_OF_TWO = ("PROGRESS", {"done": 1, "total": 2}, 50)
-FAILED = ("FAILURE", ValueError("photo -2 is damaged"), None)
-DONE = ("SUCCESS", ["photo-1.jpg", "photo-2.jpg"], 100)
+def true_page(state, value):
+    """What `status` must say of this record."""
+    page = {"state": state, "percent": {"PENDING": 0, "STARTED": 0, "SUCCESS": 100}.get(state)}
+    if state == "PROGRESS":
+        page["percent"] = 100 * value["done"] // value["total"]
+    more = {"SUCCESS": {"result": value}, "FAILURE": {"error": str(value)}}
+    return page | more.get(state, {})
+
+
+def fault_of(page, records):
+    """What is wrong with a page that must be true of one of the records, or nothing."""
+    if not isinstance(page, dict):
+        return "It must return a dict."
+    try:
+        json.dumps(page)
+    except (TypeError, ValueError) as error:
+        return f"That cannot be written as JSON: {error}."
+    said = {name: page.get(name, "missing") for name in ("state", "percent")}
+    said |= {name: page[name] for name in ("result", "error") if page.get(name) is not None}
+    true = [repr(true_page(*record)) for record in records]  # as text, since 33.0 is equal to 33
+    return "" if repr(said) in true else f"It must say {' or '.join(true)}."
+
+
+@pytest.fixture
+def page_of(kata, back_end, outcome_of, naps):
+    """`page_of(task_id)` calls `status`, and fails unless its page was true at one moment."""
+    given = vars(kata).get("status")
+
+    def ask(task_id):
+        known, slept, pages = len(back_end.records(task_id)), len(naps), []
+        did, where = outcome_of(lambda: pages.append((given or kata.status)(task_id)))
+        records = back_end.records(task_id)[known - 1 :]
+        fault = fault_of(pages[-1], records) if pages else "It must not raise."
+        if len(naps) > slept:
+            fault = "It has slept. It must answer at once with what is known."
+        if fault:
+            held = " and then ".join(f"{state}, {value!r}" for state, value in records)
+            did = f"returned {pages[-1]!r}" if pages else did
+            text = f"TODO 2: The back end held {held}.\n`status` {did}.\n{fault}"
+            raise AssertionError(text).with_traceback(where)
+        return pages[-1]
+
+    return ask
+
+
+STARTED = ("STARTED", {"pid": 1, "hostname": "worker1@kata"})
+BAD = ("FAILURE", ValueError("photo -2 is damaged"))
+RETRY = ("RETRY", Retry("again", ValueError("busy")))
+REVOKED = ("REVOKED", TaskRevokedError("revoked"))
+DONE = ("SUCCESS", ["photo-1.jpg", "photo-2.jpg"])
+OTHER = ("PRINTING", {"done": 1, "total": 2})  # a state of some other task
 
 
 @pytest.mark.todo(2)
@@ -173,132 +163,143 @@ DONE = ("SUCCESS", ["photo-1.jpg", "photo-2.jpg"], 100)
     "story",
     [
         pytest.param([], id="unknown id"),
-        pytest.param([("REVOKED", TaskRevokedError("revoked"), None)], id="revoked"),
-        pytest.param([("RETRY", Retry("again", ValueError("busy")), None)], id="retry"),
-        pytest.param([("UPLOADING", None, None)], id="state of another task"),
-        pytest.param([ONE_OF_TWO, DONE], id="ends meanwhile"),
-        pytest.param([ONE_OF_TWO, FAILED], id="fails meanwhile"),
-        pytest.param([("STARTED", {"pid": 1}, 0), ONE_OF_TWO, DONE], id="goes on meanwhile"),
+        pytest.param([STARTED, progress(1, 2), progress(2, 2), DONE], id="good"),
+        pytest.param([progress(1, 3), progress(2, 3), progress(29, 50)], id="rounds down"),
+        pytest.param([progress(1, 300), progress(199, 200), progress(57, 100)], id="rounds more"),
+        pytest.param([STARTED, ("SUCCESS", [])], id="empty"),
+        pytest.param([STARTED, progress(1, 2), BAD], id="bad"),
+        pytest.param([("FAILURE", TimeoutError())], id="error without a text"),
+        pytest.param([("FAILURE", FileNotFoundError(2, "No such file"))], id="two arguments"),
+        pytest.param([REVOKED], id="revoked"),
+        pytest.param([STARTED, RETRY, STARTED], id="retry"),
+        pytest.param([OTHER], id="other state"),
     ],
 )
-def test_status_never_raises(kata, looks, page_of, story):
-    """`status` tells the truth in every state, also when the album goes on while it looks."""
-    task_id = str(uuid.uuid4())
-    still_to_come = list(story)
+def test_status_tells_each_state(page_of, album, story):
+    """`status` says at each moment what is known: state, percentage, and result or error."""
+    task_id, go_on = album(story)
+    for _ in range(len(story) + 1):
+        page_of(task_id)
+        go_on()
+
+
+@pytest.mark.todo(2)
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param([progress(1, 2), DONE], id="ends"),
+        pytest.param([progress(1, 2), BAD], id="fails"),
+        pytest.param([progress(1, 2), REVOKED], id="is revoked"),
+        pytest.param([STARTED, progress(1, 2), DONE], id="goes on and ends"),
+        pytest.param([BAD, STARTED, progress(1, 2)], id="is run again"),
+    ],
+)
+def test_status_tells_the_truth_meanwhile(page_of, album, back_end, monkeypatch, story):
+    """All that `status` says was true at one moment, also when the album goes on meanwhile."""
+    task_id, go_on = album(story)
+    go_on()
+    monkeypatch.setattr(back_end, "after_read", go_on)
+
+    page_of(task_id)
+
+
+@pytest.mark.todo(2)
+@pytest.mark.parametrize("sign", [1, -1], ids=["good", "bad"])
+def test_status_of_an_album_in_the_worker(send, start_worker, page_of, back_end, settle, sign):
+    """`status` tells about an album before a worker has it, and when it has ended."""
+    for photo_ids in some_album(1), [*some_album(3), sign * random.randint(1, 99)]:
+        back_end.diary.clear()
+        result = send(photo_ids)
+        page_of(result.id)
+        start_worker()
+        settle()
+        check_diary(back_end.diary, photo_ids, "SUCCESS" if photo_ids[-1] > 0 else "FAILURE")
+        page_of(result.id)
+
+
+def check_followed(seen, told, did, what):
+    """Fail unless `follow` told and did this."""
+    seen_told, seen_did, where = seen
+    text = f"{what}\n`follow` {seen_did}.\n`on_percent` was told {seen_told}.\n"
+    if seen_did != did:
+        raise AssertionError(f"{text}Expected: `follow` {did}.").with_traceback(where)
+    assert seen_told == told, f"{text}It must be told {told}."
+
+
+SIX = [progress(done, 6) for done in range(1, 7)]
+
+
+@pytest.mark.todo(3)
+@pytest.mark.parametrize(
+    ("story", "told"),
+    [
+        pytest.param([STARTED, *SIX], [0, 16, 33, 50, 66, 83, 100], id="six photos"),
+        pytest.param([progress(1, 1)], [0, 100], id="one photo"),
+        pytest.param([STARTED], [0, 100], id="no photo"),
+        pytest.param([progress(n, 200) for n in (1, 2, 3, 4)], [0, 1, 2, 100], id="many photos"),
+        pytest.param([progress(1, 2), RETRY, OTHER, progress(1, 2)], [0, 50, 100], id="retry"),
+    ],
+)
+def test_follow_tells_each_change(album, followed, story, told):
+    """`follow` tells the first percentage and each change, up to 100, and returns the paths."""
+    first, second = some_album(1), []
+    for paths in paths_of(first), paths_of(second):
+        whole = [*story, ("SUCCESS", paths)]
+        task_id, go_on = album(whole)
+
+        seen = followed(task_id, go_on)
+
+        states = ", ".join(state for state, _ in whole)
+        what = f"The album went on in each `pause()`: PENDING, {states}."
+        check_followed(seen, told, f"returned {paths}", what)
+        again = followed(task_id, go_on)
+        what = "The same album is followed again. It has ended with SUCCESS."
+        check_followed(again, [100], f"returned {paths}", what)
+
+
+ENDS = {
+    "good": (DONE, [0, 50, 100], f"returned {DONE[1]}"),
+    "bad": (BAD, [0, 50], "raised ValueError: photo -2 is damaged"),
+    "revoked": (REVOKED, [0, 50], "raised TaskRevokedError: revoked"),
+}
+
+
+@pytest.mark.todo(3)
+@pytest.mark.parametrize("moment", ["pause", "look", "before"])
+@pytest.mark.parametrize("end", ENDS)
+def test_follow_ends_as_the_album_ends(album, followed, end, moment):
+    """`follow` tells 100 and returns, or raises the album's error, whenever the album ends."""
+    last, told, did = ENDS[end]
+    task_id, go_on = album([STARTED, progress(1, 2), last])
+    for _ in range({"pause": 0, "look": 2, "before": 3}[moment]):
+        go_on()
+    seen = followed(task_id, go_on, moment)
+
+    known = {"pause": 0, "look": 1, "before": 2}[moment]
+    if moment == "look" and seen[0][:1] != [50]:
+        known += 1  # the very first read need not be that of `status`
+    when = {
+        "pause": "in a `pause()`",
+        "look": "just after a look",
+        "before": "before the first look",
+    }
+    check_followed(seen, told[known:], did, f"The album ended with {last[0]} {when[moment]}.")
+
+
+@pytest.mark.todo(3)
+@pytest.mark.parametrize("sign", [1, -1], ids=["good", "bad"])
+def test_follow_an_album_in_the_worker(send, start_worker, followed, back_end, settle, sign):
+    """`follow` returns the paths of a real album, or raises the error of its bad photo."""
+    photo_ids = [*some_album(2), sign * random.randint(1, 99)]
 
     def go_on():
-        if still_to_come:
-            state, value, _ = still_to_come.pop(0)
-            kata.app.backend.store_result(task_id, value, state)
-
-    go_on()
-    looks.after_each_read = go_on
-
-    meanwhile = " and then ".join(state for state, *_ in story)
-    hint = f"\nWhile `status` looked, the state was {meanwhile}." if len(story) > 1 else ""
-    try:
-        page = page_of(task_id)
-    except (AssertionError, NotImplementedError):
-        raise
-    except Exception as error:
-        text = f"`status` raised {type(error).__name__}: {error}.{hint}"
-        raise AssertionError(text).with_traceback(error.__traceback__) from None
-
-    said = page["state"], page["percent"]
-    true = [(state, percent) for state, _, percent in story] or [("PENDING", 0)]
-    assert said in true, (
-        f"`status` said {page}.\nState and percent must be {' or '.join(map(str, true))}.{hint}"
-    )
-    if said[0] == "SUCCESS":
-        assert page.get("result") == DONE[1], f"`status` said {page}: that is not the result."
-    if said[0] == "FAILURE":
-        assert has_text(page, str(FAILED[1])), f"`status` said {page}: no such error."
-
-
-@pytest.mark.todo(3)
-@pytest.mark.parametrize("count", [6, 1])
-def test_follow_tells_each_change(celery_worker, followed, count):
-    """`follow` calls `on_percent` for each change, once, up to 100, and returns the paths."""
-    photo_ids = some_album(count)
-    told, value = followed(photo_ids)
-
-    assert told[told[:1] == [0] :] == percents(count), (
-        f"Photos in the album: {count}. `on_percent` was called with {told}.\n"
-        f"It must be {percents(count)}; a 0 before them is right, too."
-    )
-    assert value == paths_of(photo_ids), (
-        f"`follow` returned {value!r}. It must return the paths: {paths_of(photo_ids)}."
-    )
-
-
-@pytest.mark.todo(3)
-@pytest.mark.parametrize("moment", ["after the first look", "before the first look"])
-@pytest.mark.parametrize("last", ["good", "bad"])
-def test_follow_ends_as_the_album_ends(
-    kata, send, celery_worker, studio, looks, settle, must_raise, moment, last
-):
-    """`follow` tells 100 and returns, or raises the album's error, whenever the album ends."""
-    first, second = some_album(2)
-    result = send([first, second if last == "good" else -second])
-    photo = studio.each_photo()
-    next(photo, None)
-    next(photo, None)
-
-    def end():
-        studio.open()
+        start_worker()
         settle()
 
-    if moment == "after the first look":
-        looks.after_each_read = end
-    else:
-        end()
-    told = []
+    seen = followed(send(photo_ids).id, go_on)
 
-    with looks.of_follow():
-        if last == "bad":
-            text = f"photo -{second} is damaged"
-            must_raise("`follow`", "studio.BadPhoto", text, kata.follow, result, told.append)
-        else:
-            value = kata.follow(result, told.append)
-
-    possible = [0, 50, 100] if last == "good" else [0, 50]
-    assert told == [percent for percent in possible if percent in told], (
-        f"Two photos, the last one {last}: `on_percent` was called with {told}.\n"
-        f"It may be told {possible}, each once and in this order."
-    )
-    if last == "good":
-        assert value == paths_of([first, second]), f"`follow` returned {value!r}."
-        assert told[-1:] == [100], (
-            f"The album ended {moment} of `follow`: `on_percent` was called with {told}. "
-            "The last call must say 100."
-        )
-
-
-@pytest.mark.todo(3)
-def test_follow_ends_when_the_album_is_revoked(kata, looks, must_raise):
-    """An album that was revoked has ended: `follow` raises TaskRevokedError."""
-    result = kata.app.AsyncResult(str(uuid.uuid4()))
-    kata.app.backend.store_result(result.id, TaskRevokedError("revoked"), "REVOKED")
-    told = []
-
-    with looks.of_follow():
-        must_raise("`follow`", "TaskRevokedError", "revoked", kata.follow, result, told.append)
-
-    assert told == [], f"`on_percent` was called with {told}. Nobody knows a percentage here."
-
-
-@pytest.mark.todo(3)
-def test_follow_does_not_hammer(celery_worker, followed, looks):
-    """`follow` looks at the back end at most once in INTERVAL seconds."""
-    followed(some_album(3))
-
-    assert looks.most_at_once <= 10, (
-        f"`follow` read the result back end {looks.most_at_once} times without a pause."
-    )
-    assert looks.most_looks <= 1, (
-        f"`follow` looked {looks.most_looks} times between two pauses; one is allowed."
-    )
-    assert looks.shortest_pause >= INTERVAL - 1e-3, (
-        f"`follow` paused for {looks.shortest_pause:g} s between two looks. "
-        f"INTERVAL is {INTERVAL} s."
-    )
+    check_diary(back_end.diary, photo_ids, "SUCCESS" if sign > 0 else "FAILURE")
+    good = [0, 100], f"returned {paths_of(photo_ids)}"
+    bad = [0], f"raised BadPhoto: photo {photo_ids[-1]} is damaged"
+    what = "The album was made while `follow` paused."
+    check_followed(seen, *(good if sign > 0 else bad), what)

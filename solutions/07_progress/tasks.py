@@ -7,8 +7,6 @@ from celery import Celery, states
 
 app = Celery("progress")
 
-INTERVAL = 0.5  # seconds between two looks at an album
-
 
 # Given, complete. Leave it as it is.
 
@@ -22,6 +20,11 @@ def render_photo(photo_id):
     return studio.render(photo_id)
 
 
+def pause():
+    """Wait until it is time for the next look at an album."""
+    time.sleep(0.5)
+
+
 # Your part.
 
 
@@ -33,10 +36,12 @@ def render_album(self, photo_ids):
     What the result back end knows about a running album:
 
     - until the first photo is done: the state STARTED;
-    - after each photo: the state PROGRESS, with a dict of `done` (photos that are ready)
-      and `total` (photos in the album).
+    - after each photo, once: the state PROGRESS, with a dict of `done` (photos that are
+      ready) and `total` (photos in the album);
+    - in the end SUCCESS or FAILURE, which Celery stores by itself.
 
-    A photo may be in the album two times. A bad photo makes the album fail.
+    An album may be empty, and a photo may be in it two times. A bad photo makes the album
+    fail, with the error of `render_photo`.
     """
     paths = []
     for photo_id in photo_ids:
@@ -51,10 +56,12 @@ def status(task_id):
     """What a web page wants to know about the album with this task id, as a dict:
 
     - `state`: Celery's word for it, such as "PENDING" or "FAILURE";
-    - `percent`: 0 for PENDING and STARTED; for PROGRESS what is done, a whole number,
-      rounded down; 100 for SUCCESS; None for every other state, where nobody knows;
-    - `result`: the paths, only for SUCCESS;
-    - `error`: the text of the error, as `str` gives it, only for FAILURE.
+    - `percent`: 0 for PENDING and STARTED; for PROGRESS, which only `render_album` stores,
+      what is done, a whole number, rounded down; 100 for SUCCESS; None for every other
+      state, where nobody knows;
+    - `result`: the paths, for SUCCESS; in every other state None, or no such key;
+    - `error`: the text of the error, `str(error)` and no more, for FAILURE; in every other
+      state None, or no such key.
 
     The dict can be written as JSON in every state. `status` never waits and never raises.
     All that it says was true at one moment, even if the album goes on meanwhile.
@@ -76,12 +83,15 @@ def status(task_id):
 
 
 def follow(result, on_percent):
-    """Follow an album to its end: call `on_percent(percent)` for each change.
+    """Follow an album to its end; return the paths, or raise the error of the album.
 
-    `result` is the AsyncResult of `render_album`. The same percentage is not told twice,
-    and the last one of a good album is 100. Return the paths, or raise the error of the
-    album; an album that was revoked has ended, too. Look at most once in INTERVAL seconds:
-    many pages follow many albums.
+    `result` is the AsyncResult of `render_album`. One look is one call of `status`. Call
+    `on_percent(percent)` with what the first look says, and then each time that a look
+    says another percentage than the one told last. None is not told. For a good album the
+    last call says 100. An album that was revoked has ended, too.
+
+    Call `pause()` between two looks, and wait in no other way. Many pages follow many
+    albums: look once, and no more, between two pauses.
     """
     told = None
     while True:
@@ -92,4 +102,4 @@ def follow(result, on_percent):
         # The same look says how far it is and whether it has ended, so that 100 is not missed.
         if page["state"] in states.READY_STATES:
             return result.get()
-        time.sleep(INTERVAL)
+        pause()
