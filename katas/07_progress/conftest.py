@@ -143,11 +143,12 @@ class Looks:
         """Note a call of `status` (`pages=1`), of `pause`, or a read of the back end."""
         for name, count in more.items():
             setattr(self, name, getattr(self, name) + count)
-        if (state := self._state_now()) in READY_STATES:
-            self.too_late += 1
-            if self.too_late > PATIENCE:
-                pytest.fail(f"The album has ended with {state}, and `follow` still goes on.")
-        elif self.pages > 1 or self.reads > MOST_READS:
+        ended = (state := self._state_now()) in READY_STATES
+        self.too_late += ended
+        if max(self.too_late, self.pauses) > PATIENCE:
+            has = "has ended with" if ended else "stays in"
+            pytest.fail(f"The album {has} {state}, and `follow` still goes on.")
+        if not ended and (self.pages > 1 or self.reads > MOST_READS):
             pytest.fail(
                 "Without `pause()` in between, `follow` has looked too often: calls of `status`: "
                 f"{self.pages}, reads of the back end: {self.reads}.\n"
