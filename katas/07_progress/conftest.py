@@ -58,7 +58,7 @@ class BackEnd:
             return stored
 
         def noted_wait(backend, result, *args, **kwargs):
-            callers, state = self._callers(), self.records(result.id)[-1][0]
+            callers, state = self._callers(), read(backend, result.id)["status"]
             if callers and state not in READY_STATES:
                 pytest.fail(
                     f"TODO {2 if 'status' in callers else 3}: the state is {state}, and "
@@ -150,9 +150,9 @@ class Looks:
             pytest.fail(f"The album {has} {state}, and `follow` still goes on.")
         if not ended and (self.pages > 1 or self.reads > MOST_READS):
             pytest.fail(
-                "Without `pause()` in between, `follow` has looked too often: calls of `status`: "
+                "`follow` has looked again without `pause()`. Calls of `status`: "
                 f"{self.pages}, reads of the back end: {self.reads}.\n"
-                "One call of `status` is enough: it tells the state and the percentage."
+                "One look is one call of `status`. Call `pause()` between two looks."
             )
 
 

@@ -33,8 +33,12 @@ def entry(state, value):
     return f"{state} {value!r}" if state in ("photo", "PROGRESS") else state
 
 
-def check_diary(diary, photo_ids, end="SUCCESS"):
+def check_diary(back_end, photo_ids, end="SUCCESS"):
     """Fail unless all that happened to the album is what must happen, in this order."""
+    assert not back_end.by_hand, (
+        f"TODO 1: The task has stored {back_end.by_hand} by itself. Leave that to Celery, which "
+        "does it when the task returns or raises: callbacks and retries hear only of that."
+    )
     must = ["STARTED"]
     for done, photo_id in enumerate(photo_ids, 1):
         must.append(f"photo {photo_id}")
@@ -42,7 +46,7 @@ def check_diary(diary, photo_ids, end="SUCCESS"):
             break
         must.append(entry(*progress(done, len(photo_ids))))
     must += [end, "nothing more"]
-    seen = [*(entry(state, value) for _, state, value in diary), "nothing more"]
+    seen = [*(entry(state, value) for _, state, value in back_end.diary), "nothing more"]
     while seen[:2] == ["STARTED", "STARTED"]:  # from Celery and by hand
         del seen[0]
     for step, (is_so, must_be) in enumerate(zip(seen, must, strict=False)):
@@ -53,29 +57,21 @@ def check_diary(diary, photo_ids, end="SUCCESS"):
         )
 
 
-def check_by_hand(state):
-    assert not state, (
-        f"The task has stored {state} by itself. Leave it to Celery, which does it when the task "
-        "returns or raises: callbacks and retries hear only of that."
-    )
-
-
 @pytest.mark.todo(1)
 @pytest.mark.parametrize("count", [5, 1, 0])
-def test_a_worker_renders_the_album(send, celery_worker, back_end, outcome_of, count):
+def test_a_worker_renders_the_album(send, celery_worker, outcome_of, count):
     """`render_album` is a task; its result is the list of the paths, one for each photo."""
     photo_ids = with_a_double(some_album(count - 1)) if count > 1 else some_album(count)
 
     did, _ = outcome_of(send(photo_ids).get)
 
-    check_by_hand(back_end.by_hand)
     assert did == f"returned {paths_of(photo_ids)}", (
         f"The album is {photo_ids}. `get` {did}.\nIt must return {paths_of(photo_ids)}."
     )
 
 
 @pytest.mark.todo(1)
-def test_progress_after_each_photo(send, celery_worker, back_end, settle):
+def test_progress_after_each_photo(send, celery_worker, back_end, settle, naps):
     """The state is STARTED until the first photo is done; after each photo it is PROGRESS."""
     album = with_a_double(some_album(3))
     for photo_ids in album, album, with_a_double(some_album(4)), some_album(1), []:
@@ -84,8 +80,8 @@ def test_progress_after_each_photo(send, celery_worker, back_end, settle):
         send(photo_ids)
         settle()
 
-        check_by_hand(back_end.by_hand)
-        check_diary(back_end.diary, photo_ids)
+        check_diary(back_end, photo_ids)
+        assert not naps, "The task has slept. It must begin with the next photo at once."
 
 
 @pytest.mark.todo(1)
@@ -98,8 +94,7 @@ def test_a_bad_photo_fails_the_album(send, celery_worker, back_end, settle, outc
     result = send(photo_ids)
     settle()
 
-    check_by_hand(back_end.by_hand)
-    check_diary(back_end.diary, photo_ids, "FAILURE")
+    check_diary(back_end, photo_ids, "FAILURE")
     did, _ = outcome_of(result.get)
     must = f"raised BadPhoto: photo -{bad} is damaged"
     assert did == must, f"The album is {photo_ids}. `get` {did}.\nExpected: `get` {must}."
@@ -157,6 +152,7 @@ RETRY = ("RETRY", Retry("again", ValueError("busy")))
 REVOKED = ("REVOKED", TaskRevokedError("revoked"))
 DONE = ("SUCCESS", ["photo-1.jpg", "photo-2.jpg"])
 SIX = [progress(done, 6) for done in range(1, 7)]
+HALF = progress(1, 2)
 OTHER = ("PRINTING", {"done": 1, "total": 2})  # a state of some other task
 
 
@@ -165,32 +161,38 @@ OTHER = ("PRINTING", {"done": 1, "total": 2})  # a state of some other task
     "story",
     [
         pytest.param([], id="unknown id"),
-        pytest.param([STARTED, progress(1, 2), progress(2, 2), DONE], id="good"),
+        pytest.param([STARTED, HALF, progress(2, 2), DONE], id="good"),
         pytest.param([progress(2, 3), progress(29, 50), progress(57, 100)], id="rounds down"),
         pytest.param([progress(1, 300), progress(199, 200)], id="rounds down at the ends"),
         pytest.param([STARTED, ("SUCCESS", [])], id="empty"),
-        pytest.param([STARTED, progress(1, 2), BAD], id="bad"),
-        pytest.param([("FAILURE", error) for error in STRANGE], id="other errors"),
+        pytest.param([STARTED, HALF, BAD], id="bad"),
+        pytest.param([*[("FAILURE", error) for error in STRANGE], STARTED], id="other errors"),
         pytest.param([STARTED, RETRY, STARTED, REVOKED, OTHER], id="other states"),
     ],
 )
 def test_status_tells_each_state(page_of, album, story):
     """`status` says at each moment what is known: state, percentage, and result or error."""
     task_id, go_on = album(story)
+    pages = []
     for _ in range(len(story) + 1):
-        page_of(task_id)
+        page = page_of(task_id)
+        pages.append((page, repr(page)))
         go_on()
+    page_of(album([])[0])  # what is known of one album is not known of another
+
+    changed = [before for page, before in pages if repr(page) != before]
+    assert not changed, f"`status` returned {changed[:1]}. A later call has changed that page."
 
 
 @pytest.mark.todo(2)
 @pytest.mark.parametrize(
     "story",
     [
-        pytest.param([progress(1, 2), DONE], id="ends"),
-        pytest.param([progress(1, 2), BAD], id="fails"),
-        pytest.param([progress(1, 2), REVOKED], id="is revoked"),
-        pytest.param([STARTED, progress(1, 2), DONE], id="goes on and ends"),
-        pytest.param([BAD, STARTED, progress(1, 2)], id="is run again"),
+        pytest.param([HALF, DONE], id="ends"),
+        pytest.param([HALF, BAD], id="fails"),
+        pytest.param([HALF, REVOKED], id="is revoked"),
+        pytest.param([STARTED, HALF, DONE], id="goes on and ends"),
+        pytest.param([BAD, STARTED, HALF], id="is run again"),
     ],
 )
 def test_status_tells_the_truth_meanwhile(page_of, album, back_end, monkeypatch, story):
@@ -213,12 +215,11 @@ def test_status_of_an_album_in_the_worker(send, start_worker, page_of, back_end,
     start_worker()
     settle()
 
-    check_diary(back_end.diary, photo_ids, "SUCCESS" if sign > 0 else "FAILURE")
+    check_diary(back_end, photo_ids, "SUCCESS" if sign > 0 else "FAILURE")
     page_of(result.id)
 
 
 def check_followed(seen, told, did, what):
-    """Fail unless `follow` told and did this."""
     seen_told, seen_did, where = seen
     text = f"{what}\n`follow` {seen_did}.\n`on_percent` was told {seen_told}.\n"
     if seen_did != did:
@@ -234,13 +235,12 @@ def check_followed(seen, told, did, what):
         pytest.param([progress(1, 1)], [0, 100], id="one photo"),
         pytest.param([STARTED], [0, 100], id="no photo"),
         pytest.param([progress(n, 200) for n in (1, 2, 3, 4)], [0, 1, 2, 100], id="many photos"),
-        pytest.param([progress(1, 2), RETRY, OTHER, progress(1, 2)], [0, 50, 100], id="retry"),
+        pytest.param([HALF, RETRY, OTHER, HALF, RETRY, STARTED], [0, 50, 0, 100], id="retry"),
     ],
 )
 def test_follow_tells_each_change(album, followed, story, told):
     """`follow` tells the first percentage and each change, up to 100, and returns the paths."""
-    first, second = some_album(1), []
-    for paths in paths_of(first), paths_of(second):
+    for paths in paths_of(some_album(1)), []:
         whole = [*story, ("SUCCESS", paths)]
         task_id, go_on = album(whole)
 
@@ -270,7 +270,7 @@ BEFORE = {"in a pause": 0, "after the first look": 2, "before the first look": 3
 def test_follow_ends_as_the_album_ends(album, followed, end, moment):
     """`follow` tells 100 and returns, or raises the album's error, whenever the album ends."""
     last, told, did = ENDS[end]
-    task_id, go_on = album([STARTED, progress(1, 2), last])
+    task_id, go_on = album([STARTED, HALF, last])
     for _ in range(BEFORE[moment]):
         go_on()
 
@@ -293,7 +293,7 @@ def test_follow_an_album_in_the_worker(send, start_worker, followed, back_end, s
     def go_on():
         start_worker()
         settle()
-        check_diary(back_end.diary, photo_ids, end)
+        check_diary(back_end, photo_ids, end)
 
     seen = followed(send(photo_ids).id, go_on)
 
