@@ -70,6 +70,7 @@ def follow(result, on_percent):
     last call says 100. An album that was revoked has ended, too.
 
     Call `pause()` between two looks, and wait in no other way. Many pages follow many
-    albums: look once, and no more, between two pauses.
+    albums: look once, and no more, between two pauses. `result.ready()` and the like are
+    looks, too.
     """
     raise NotImplementedError("TODO 3: look, tell, pause, until the album has ended")

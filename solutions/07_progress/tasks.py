@@ -91,7 +91,8 @@ def follow(result, on_percent):
     last call says 100. An album that was revoked has ended, too.
 
     Call `pause()` between two looks, and wait in no other way. Many pages follow many
-    albums: look once, and no more, between two pauses.
+    albums: look once, and no more, between two pauses. `result.ready()` and the like are
+    looks, too.
     """
     told = None
     while True:
