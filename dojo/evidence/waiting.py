@@ -8,12 +8,14 @@ can happen, and says why. No clock is involved.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+from dojo.evidence import messages
+from dojo.evidence.messages import Message, Reader
 from dojo.evidence.recorder import current_worker_task
-from dojo.evidence.timeline import CLOSING, READS, REQUEUED, Event, Timeline
+from dojo.evidence.timeline import Event, Timeline
 
 #: A task that came to one of these has said how it ended.
 TELLING = frozenset({"succeeded", "failed", "retried", "revoked", "rejected"})
@@ -26,32 +28,6 @@ class NeverReady(AssertionError):
     """Somebody waits for something that cannot come. The message says why."""
 
 
-@dataclasses.dataclass
-class Reader:
-    """A running worker: its node name, the queues it reads, how many tasks run at a time."""
-
-    name: str
-    queues: frozenset[str]
-    slots: int = 1
-    alive: Callable[[], bool] = lambda: True
-    error: Callable[[], str] = str  # what ended it, if that is known
-
-
-@dataclasses.dataclass
-class Message:
-    """A task message that is not dealt with yet."""
-
-    sent: Event
-    running: Event | None = None
-    worker: str | None = None  # node name of the worker that took it from the queue
-    lost: bool = False  # its worker ended while it ran, and nobody will run it again
-
-    @property
-    def queue(self) -> str:
-        """The queue it was sent to."""
-        return self.sent.queue or self.sent.routing_key or "celery"
-
-
 class Watch:
     """What can still happen in one test."""
 
@@ -60,6 +36,7 @@ class Watch:
         self.readers: list[Reader] = []
         self.skips_countdowns = False  # do workers treat every ETA as due?
         self._over = False
+        self._more_to_come = False
         self._given_up = ""  # why nothing is waited for any more
         self._waiting_outside = 0  # how many wait that are not tasks: the test itself
         self._standing: dict[str, Callable[[], object]] = {}  # task id: can it go on?
@@ -74,6 +51,10 @@ class Watch:
         """Let everybody go who waits now or later in this test: something is out of order."""
         self._given_up = why
 
+    def expect_more(self) -> None:
+        """The test stores results itself: what is waited for may come without a message."""
+        self._more_to_come = True
+
     @property
     def test_waits(self) -> bool:
         """Whether the test itself waits, and not only tasks."""
@@ -83,28 +64,7 @@ class Watch:
 
     def open_messages(self) -> list[Message]:
         """Every message that is queued or runs, oldest first."""
-        messages: dict[str, Message] = {}
-        open_count: dict[str, int] = {}
-        for event in self.timeline.events():
-            if event.eager or event.kind in READS:
-                continue
-            if event.kind == "sent" and not event.published:
-                continue  # the broker never got it
-            message = messages.setdefault(event.id, Message(event))
-            if event.kind == "sent":
-                open_count[event.id] = open_count.get(event.id, 0) + 1
-                message.sent = event
-            elif event.kind == "received":
-                message.worker = event.worker
-                open_count[event.id] = max(1, open_count.get(event.id, 0))  # or delivered again
-            elif event.kind == "started":
-                message.running = event
-            elif event.kind in CLOSING or _tells_of_a_dead_process(event, message):
-                message.running = None
-                if event.state != REQUEUED:
-                    open_count[event.id] = open_count.get(event.id, 0) - 1
-        _take_from_the_dead(messages.values(), self.readers)
-        return [m for key, m in messages.items() if m.running or open_count.get(key, 0) > 0]
+        return messages.still_open(self.timeline.events(), self.readers)
 
     def obstacle(self, wanted: str = "") -> str | None:
         """Why nothing more can happen, or None while something still can.
@@ -117,29 +77,41 @@ class Watch:
         if self._given_up:
             return self._given_up
         task = current_worker_task()
-        if task and not self._waiting_outside:
-            return None  # the test goes on, and may send more
-        messages = self.open_messages()
-        if any(m.running and self._moves(m.running.id) for m in messages):
-            return None
-        at_gate = task and task.request.id in self._held
-        if not at_gate and any(m.running and m.running.id in self._held for m in messages):
-            return None  # that gate is about to open
+        if self._more_to_come or (task and not self._waiting_outside):
+            return None  # the test goes on, and may send or store more
+        open_now = self.open_messages()
         readers = [reader for reader in self.readers if reader.alive()]
-        for message in messages:
-            waits = not message.running and not message.lost and not self._is_far(message)
-            if waits and any(message.queue in r.queues and _has_room(r, messages) for r in readers):
-                return None
-        reasons = [
-            _due(message) if self._is_far(message) else _why(message, readers)
-            for message in messages[:3]
-        ]
-        if self.readers and not readers:
+        if self._some_task_goes_on(open_now, task) or self._some_begins(open_now, readers):
+            return None
+        return "\n".join(self._reasons(wanted, open_now, readers))
+
+    def _some_task_goes_on(self, open_now: list[Message], task: Any) -> bool:
+        running = [message.running.id for message in open_now if message.running]
+        at_gate = task and task.request.id in self._held  # who asks is about to be let go
+        return any(map(self._moves, running)) or (
+            not at_gate and any(task_id in self._held for task_id in running)
+        )
+
+    def _some_begins(self, open_now: list[Message], readers: list[Reader]) -> bool:
+        waiting = [m for m in open_now if not (m.running or m.lost or self._is_far(m))]
+        return any(
+            message.queue in reader.queues and messages.has_room(reader, open_now)
+            for message in waiting
+            for reader in readers
+        )
+
+    def _reasons(
+        self, wanted: str, open_now: list[Message], readers: list[Reader]
+    ) -> Iterator[str]:
+        if silent := self._silent_end(wanted) if not readers or not open_now else "":
+            yield silent
+        if ended := bool(self.readers and not readers):
             errors = [text for reader in self.readers if (text := reader.error())]
-            reasons = [" ".join(["The worker has ended.", *errors[:1]]), *reasons]
-        if silent := self._silent_end(wanted) if not readers or not messages else "":
-            reasons = [silent, *reasons]
-        return "\n".join(reasons or ["Nothing is queued and nothing runs."])
+            yield " ".join(["The worker has ended.", *errors[:1]])
+        for m in open_now[:3]:
+            yield messages.due(m) if self._is_far(m) else messages.why(m, readers)
+        if not (silent or ended or open_now):
+            yield "Nothing is queued and nothing runs."
 
     def _is_far(self, message: Message) -> bool:
         """Whether it waits for a time that no test waits for."""
@@ -155,7 +127,7 @@ class Watch:
         ends = {e.id: e for e in events if e.kind == "finished" and e.id not in told}
         started = [e for e in events if e.kind == "started" and not e.eager and e.id in ends]
         task = next((e for e in started if e.id == wanted), started[-1] if started else None)
-        return f"{task.call} {_how_silent(ends[task.id])}" if task else ""
+        return f"{task.call} {messages.how_silent(ends[task.id])}" if task else ""
 
     def busy(self) -> list[Message]:
         """The messages whose tasks run, and neither wait for something nor are held.
@@ -259,50 +231,3 @@ class Watch:
                     self.until(until)
                 finally:
                     self._held.discard(started.id)
-
-
-def _tells_of_a_dead_process(event: Event, message: Message) -> bool:
-    """Whether a worker notes that the process which ran the task ended without a word."""
-    running = message.running
-    return event.kind == "failed" and running is not None and running.pid != event.pid
-
-
-def _take_from_the_dead(messages: Iterable[Message], readers: list[Reader]) -> None:
-    """Let no message run in a worker that has ended."""
-    ended = {reader.name for reader in readers if not reader.alive()}
-    for message in messages:
-        if message.running and message.running.worker in ended:
-            message.lost = not message.running.acks_late  # a late one is delivered again
-            message.running = None
-
-
-def _has_room(reader: Reader, messages: list[Message]) -> bool:
-    taken = sum(1 for m in messages if m.running and m.worker == reader.name)
-    return taken < reader.slots
-
-
-def _how_silent(finished: Event) -> str:
-    if finished.state == "IGNORED":
-        return "raised Ignore: Celery stores no result then."
-    if finished.state is None:
-        return "called sys.exit() or the like. That ends the worker, and not only the task."
-    return "ended without a result: it could not be stored."
-
-
-def _due(message: Message) -> str:
-    where = "in the worker" if message.worker else f"in queue '{message.queue}'"
-    return f"{message.sent.call} waits {where} for its time: due in {message.sent.countdown:g} s."
-
-
-def _why(message: Message, readers: list[Reader]) -> str:
-    call, queue = message.sent.call, message.queue
-    if message.lost:
-        return f"{call} was running when its worker ended. Nobody will run it again."
-    if message.running:
-        return f"{call} waits inside the worker, and keeps its place there."
-    if not readers:
-        return f"{call} waits in queue '{queue}', and no worker is running."
-    if any(queue in reader.queues for reader in readers):
-        return f"{call} waits in queue '{queue}' for a free place in the worker."
-    read = ", ".join(f"'{q}'" for q in sorted({q for r in readers for q in r.queues}))
-    return f"{call} waits in queue '{queue}'; the worker reads only {read}."

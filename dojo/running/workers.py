@@ -17,7 +17,8 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from dojo.evidence.waiting import NeverReady, Reader, Watch
+from dojo.evidence.messages import Reader
+from dojo.evidence.waiting import NeverReady, Watch
 from dojo.grading.answers import AnswerError
 from dojo.grading.curriculum import Kata
 

@@ -10,7 +10,7 @@ import pytest
 from celery import Task
 from celery.states import READY_STATES
 
-from dojo.recorder import current_worker_task
+from dojo.evidence.recorder import current_worker_task
 
 PATIENCE = 30  # reads and pauses after the album has ended
 
@@ -98,9 +98,9 @@ def send(kata):
 
 
 @pytest.fixture
-def album(kata, back_end, watch, monkeypatch):  # noqa: ARG001 - it notes what is stored
+def album(kata, back_end, watch):  # noqa: ARG001 - it notes what is stored
     """`task_id, go_on = album(story)`: without a worker, `go_on()` stores the next record."""
-    monkeypatch.setattr(watch, "obstacle", lambda **_: None)  # so there is no need for a worker
+    watch.expect_more()
 
     def new(story):
         task_id, still_to_come = str(uuid.uuid4()), list(story)
