@@ -37,7 +37,11 @@ def send_given_tasks(kata):
 
 def add_task(kata, name):
     """A task that somebody adds to the app later."""
-    return kata.app.task(name=name)(lambda *, customer="private": customer)
+
+    def later(*, customer="private"):
+        return customer
+
+    return kata.app.task(name=name)(later)
 
 
 def photo_of(event):
@@ -197,7 +201,7 @@ def test_render_names_the_queue_of_one_call(kata, timeline, naps):
 
     for result in results:
         assert isinstance(result, AsyncResult), (
-            f"`render` must return an AsyncResult. It returned {shown(result)}."
+            f"`render` returned {shown(result)}: no AsyncResult."
         )
     assert not naps, f"`render` called `time.sleep`, for {naps} seconds. It must return at once."
     wrong = misrouted(timeline, ["express", "image", "image", "image", "express", "image"])
@@ -210,9 +214,8 @@ def test_render_names_the_queue_of_one_call(kata, timeline, naps):
     assert len({event.id for event in sent}) == len(sent), (
         "Two calls of `render` sent messages with the same task id. Let Celery make the ids."
     )
-    assert [result.id for result in results] == [event.id for event in sent], (
-        "`render` did not return the AsyncResult of the task that it sent."
-    )
+    same = [result.id for result in results] == [event.id for event in sent]
+    assert same, "`render` did not return the AsyncResult of the task that it sent."
 
     other = random.choice(["mail", "default", "wholesale"])
     kata.app.conf.update(task_routes={"image.*": {"queue": other}})
@@ -239,9 +242,8 @@ def test_express_overtakes(kata, start_worker, timeline, queue_size, settle, hol
     settle()
     ran = len(timeline.started())
     assert ran == 1, f"One photo was express. A worker with -Q express ran {ran} tasks."
-    assert queue_size("image") == 4, (
-        f"4 photos must still wait in queue 'image'. There wait {queue_size('image')}."
-    )
+    left = queue_size("image")
+    assert left == 4, f"4 photos must still wait in queue 'image'. There wait {left}."
 
     # Now a worker is there for both, and holds each photo until `render` has returned. It goes
     # on, too, when `render` does nothing but wait.
