@@ -10,25 +10,42 @@ from celery.result import AsyncResult, GroupResult
 
 pytestmark = pytest.mark.usefixtures("naps")
 
-STEPS = ["tasks.fetch", "tasks.resize", "tasks.stamp"]
-TASKS_OF = {  # what the worker runs for the function of each TODO; two photos for `prepare_all`
-    "prepare": STEPS,
-    "prepare_all": [*STEPS, *STEPS],
-    "prepare_and_announce": [*STEPS, "tasks.announce"],
+#: The given tasks and their arguments, in the order of the chain.
+GIVEN = {
+    "tasks.fetch": ["photo_id"],
+    "tasks.resize": ["path", "width"],
+    "tasks.stamp": ["path", "text"],
+    "tasks.announce": ["photo_id"],
 }
-FUNCTIONS = [pytest.param(name, marks=pytest.mark.todo(n)) for n, name in enumerate(TASKS_OF, 1)]
-SIGNATURES = (
-    "In a chain, a signature made by .s() gets the result of the task before it as its first "
-    "argument. One made by .si() does not."
-)
+STEPS = [*GIVEN][:3]
+FUNCTIONS = ["prepare", "prepare_all", "prepare_and_announce"]
+EACH = [pytest.param(name, marks=pytest.mark.todo(n)) for n, name in enumerate(FUNCTIONS, 1)]
 
 
 def some_photo():
     return random.randint(1, 9999), random.randint(100, 4000)
 
 
-def prepared(kata, photo_id, width):
-    return f"photo-{photo_id}-{width}px-{kata.STAMP_TEXT}.jpg"
+def prepared(photo_id, width, text):
+    return f"photo-{photo_id}-{width}px-{text}.jpg"
+
+
+def steps_of(photo_id, width, text):
+    """The calls of the three steps, as `call` writes them."""
+    path = f"photo-{photo_id}"
+    return [
+        f"fetch(photo_id={photo_id})",
+        f"resize(path={path!r}, width={width})",
+        f"stamp(path={f'{path}-{width}px'!r}, text={text!r})",
+    ]
+
+
+def call(event):
+    """The call of a task, with the names of the arguments."""
+    names = [*GIVEN.get(event.task, []), *["one too many"] * 9]
+    named = {**dict(zip(names, event.args, strict=False)), **event.kwargs}
+    arguments = ", ".join(f"{name}={value!r}" for name, value in sorted(named.items()))
+    return f"{event.task.removeprefix('tasks.')}({arguments})"
 
 
 def returned(function, result, wanted="an AsyncResult"):
@@ -39,17 +56,13 @@ def returned(function, result, wanted="an AsyncResult"):
 def shown(result):
     """The result, whatever it is. A signature is easily taken for a message that was sent."""
     if isinstance(result, group) and any(isinstance(task, AsyncResult) for task in result.tasks):
-        return (
-            "a group. The members of the group are AsyncResults, already sent. A group takes "
-            "signatures"
-        )
+        return "a group of AsyncResults, which are sent already. A group takes signatures"
     try:
         text = repr(result)
     except Exception:  # so ends the repr of a group of something else
         return f"a {type(result).__name__}, and not all its members are signatures"
-    return (
-        f"the signature {text}, and nobody has sent it" if isinstance(result, Signature) else text
-    )
+    unsent = isinstance(result, Signature)
+    return f"the signature {text}, and nobody has sent it" if unsent else text
 
 
 def nothing_sent(function, result):
@@ -79,26 +92,23 @@ def listed(names):
     return ", ".join(times) or "none"
 
 
-def arguments(event):
-    """The arguments of a task that takes one, by position or by name."""
-    return (*event.args, *event.kwargs.values())
-
-
 @pytest.mark.todo(1)
-def test_prepare_runs_the_three_steps(kata, celery_worker, monkeypatch):
+def test_prepare_runs_the_three_steps(kata, start_worker, new_text):
     """The result of `prepare` is the path that fetch, resize and stamp make together."""
-    photo_id, width = some_photo()
-    text = f"draft-{random.randint(1, 99)}"
-    monkeypatch.setattr(kata, "STAMP_TEXT", text, raising=False)
+    calls = []
+    for _ in range(2):
+        photo_id, width, text = *some_photo(), new_text()
+        calls.append((photo_id, width, text, kata.prepare(photo_id=photo_id, width=width)))
+    new_text()  # a worker that looks at it now comes too late
+    start_worker()
 
-    result = kata.prepare(photo_id, width)
-
-    assert isinstance(result, AsyncResult), returned("prepare", result)
-    path, expected = result.get(), prepared(kata, photo_id, width)
-    assert path == expected, (
-        f"prepare({photo_id}, {width}) gave {path!r}. STAMP_TEXT was {text!r} at that time. "
-        f"Expected {expected!r}."
-    )
+    for photo_id, width, text, result in calls:
+        assert isinstance(result, AsyncResult), returned("prepare", result)
+        path, expected = result.get(), prepared(photo_id, width, text)
+        assert path == expected, (
+            f"prepare({photo_id}, {width}) gave {path!r}. STAMP_TEXT was {text!r} at that time. "
+            f"Expected {expected!r}."
+        )
 
 
 @pytest.mark.todo(1)
@@ -106,32 +116,34 @@ def test_prepare_does_not_wait(kata, timeline):
     """Each call of `prepare` sends the first step, and returns a new AsyncResult at once."""
     photo_id, width = some_photo()
 
-    results = [kata.prepare(photo_id, width + more) for more in (0, 1)]
+    results = [kata.prepare(photo_id, width + more) for more in (0, 1, 0)]
 
     for result in results:
         assert isinstance(result, AsyncResult), returned("prepare", result)
     sent = [e.task for e in timeline.sent()]
     assert sent, nothing_sent("prepare", result)
-    assert sent == ["tasks.fetch"] * 2, (
-        f"Two calls of `prepare` sent {listed(Counter(sent))}. Each must send only "
+    assert sent == ["tasks.fetch"] * 3, (
+        f"Three calls of `prepare` sent {listed(Counter(sent))}. Each must send only "
         "`tasks.fetch`. The workers send the rest."
     )
     for ids in ([result.id for result in results], [e.id for e in timeline.sent()]):
-        assert ids[0] != ids[1], (
-            f"Photo {photo_id} was asked for in two widths. Both have the task id {ids[0]!r}: "
-            "they share one record in the result back end. Let Celery make the ids."
+        assert len({*ids}) == 3, (
+            f"Photo {photo_id} was asked for three times, in two widths. Two of them share one id, "
+            "and so one record in the result back end. Let Celery make the ids."
         )
 
 
 @pytest.mark.todo(1)
-def test_each_step_follows_the_one_before(kata, celery_worker, timeline, settle):
+def test_each_step_follows_the_one_before(kata, celery_worker, timeline, settle, new_text):
     """Each step is a task of its own. Its parent is the step before it."""
-    result = kata.prepare(*some_photo())
+    photo_id, width, text = *some_photo(), new_text()
+
+    result = kata.prepare(photo_id, width)
     settle()
 
     assert timeline.sent(), nothing_sent("prepare", result)
-    ran = [e.task for e in run_by_worker(timeline)]
-    assert ran == STEPS, f"The worker must run the three steps. {difference(ran, STEPS)}"
+    ran, expected = [call(e) for e in run_by_worker(timeline)], steps_of(photo_id, width, text)
+    assert ran == expected, f"The worker must run the three steps. {difference(ran, expected)}"
     fetch, resize, stamp = run_by_worker(timeline)
     assert resize.parent_id == fetch.id, "The parent of `resize` is not `fetch`."
     assert stamp.parent_id == resize.id, "The parent of `stamp` is not `resize`."
@@ -140,81 +152,102 @@ def test_each_step_follows_the_one_before(kata, celery_worker, timeline, settle)
 
 
 @pytest.mark.todo(1)
-def test_a_failing_step_stops_the_rest(kata, celery_worker, timeline, settle):
+@pytest.mark.parametrize("step", STEPS)
+def test_a_failing_step_stops_the_rest(kata, start_worker, timeline, settle, failing, step):
     """When a step fails, the later steps never start, and the caller gets the error."""
-    _, width = some_photo()
+    photo_id = failing(step)
+    start_worker()
 
-    result = kata.prepare(0, width)
+    result = kata.prepare(photo_id, some_photo()[1])
 
+    assert isinstance(result, AsyncResult), returned("prepare", result)
     with pytest.raises(LookupError, match="there is no photo 0"):
         result.get()
     settle()
-    ran = [e.task for e in timeline.started()]
-    assert ran == ["tasks.fetch"], f"`fetch` failed, and still the worker ran {ran}."
+    ran, expected = [e.task for e in timeline.started()], STEPS[: STEPS.index(step) + 1]
+    assert ran == expected, f"`{step}` failed. {difference(ran, expected)}"
 
 
 @pytest.mark.todo(2)
-def test_prepare_all_sends_everything_at_once(kata, timeline, start_worker, settle):
+def test_prepare_all_sends_everything_at_once(
+    kata, timeline, start_worker, settle, new_text, fault_of_prepare
+):
     """Each call of `prepare_all` sends the first step of every photo, as one group, at once."""
-    albums = [random.sample(range(1, 9999), 3) for _ in range(2)]
+    many, one, width, text = random.sample(range(1, 9999), 3), [some_photo()[0]], 800, new_text()
+    albums = [many, one, many, []]
 
-    results = [kata.prepare_all(album, 800) for album in albums]
+    results = [kata.prepare_all(photo_ids=list(album), width=width) for album in albums]
 
-    for result in results:
-        assert isinstance(result, GroupResult), returned("prepare_all", result, "a GroupResult")
-    assert timeline.sent(), nothing_sent("prepare_all", result)
-    sent = [f"photo {photo}" for e in timeline.sent("tasks.fetch") for photo in arguments(e)]
-    expected = [f"photo {photo}" for album in albums for photo in album]
-    assert Counter(sent) == Counter(expected), (
-        f"`prepare_all` must send `tasks.fetch` for each photo.\n{difference(sent, expected)}"
+    for album, result in zip(albums, results, strict=True):
+        function = f"prepare_all({album}, {width})"
+        assert isinstance(result, GroupResult), returned(function, result, "a GroupResult")
+    assert timeline.sent(), nothing_sent("prepare_all", results[0])
+    fetches = [call(e) for e in timeline.sent("tasks.fetch")]
+    expected = [f"fetch(photo_id={photo_id})" for album in albums for photo_id in album]
+    assert Counter(fetches) == Counter(expected), (
+        f"`prepare_all` must send `tasks.fetch` for each photo.\n{difference(fetches, expected)}"
     )
-    assert results[0].id != results[1].id, (
-        f"Two albums have GroupResults with one id, {results[0].id!r}. Each needs its own. "
-        "Celery makes one when you send a group."
+    ids = [result.id for result in results]
+    assert len({*ids}) == len(ids), (
+        f"Two albums have GroupResults with one id, {max(ids, key=ids.count)!r}. Celery makes a new "
+        "one when you send a group."
     )
+    new_text()  # a worker that looks at it now comes too late
     start_worker()
     settle()
-    ids, stamps = {result.id for result in results}, timeline.started("tasks.stamp")
+    stamps = timeline.started("tasks.stamp")
     outside = [e for e in stamps if e.group_id not in ids]
     assert not outside, (
         f"`stamp` ran for {len(stamps)} photos. {len(outside)} of them are not in the group that "
         "`prepare_all` returned.\nA GroupResult that you make yourself sends no group. Make a "
         "`group` of signatures, and send it."
     )
+    expected = [step for album in albums for p in album for step in steps_of(p, width, text)]
+    ran = [call(e) for e in run_by_worker(timeline)]
+    why = f"prepare_all({many}, {width}) was called twice. {difference(ran, expected)}"
+    assert Counter(ran) == Counter(expected), f"{fault_of_prepare()}{why}"
 
 
 @pytest.mark.todo(2)
 @pytest.mark.worker(concurrency=2)
-def test_prepare_all_keeps_the_order(kata, celery_worker, timeline, hold):
+def test_prepare_all_keeps_the_order(
+    kata, celery_worker, timeline, hold, new_text, fault_of_prepare
+):
     """The paths come in the order of `photo_ids`, though the photos finish in another order."""
-    photo_ids = random.sample(range(1, 9999), 4)
+    photo_ids, text = random.sample(range(1, 9999), 4), new_text()
     photo_ids.append(photo_ids[1])
     hold("tasks.fetch", first=1, until=lambda: len(timeline.succeeded("tasks.stamp")) == 4)
 
-    result = kata.prepare_all(photo_ids, 640)
+    for album in (photo_ids, photo_ids[:1], []):
+        result = kata.prepare_all(album, 640)
 
-    assert isinstance(result, GroupResult), returned("prepare_all", result, "a GroupResult")
-    assert result.get() == [prepared(kata, photo_id, 640) for photo_id in photo_ids]
-    assert kata.prepare_all([], 640).get() == []
+        function = f"prepare_all({album}, 640)"
+        assert isinstance(result, GroupResult), returned(function, result, "a GroupResult")
+        paths, expected = result.get(), [prepared(p, 640, text) for p in album]
+        assert paths == expected, f"{fault_of_prepare()}{function} gave {paths}, not {expected}."
 
 
 @pytest.mark.todo(3)
-def test_announce_comes_last(kata, celery_worker, timeline, settle):
+def test_announce_comes_last(kata, celery_worker, timeline, settle, new_text, fault_of_prepare):
     """`announce` runs after `stamp`. It is handed the id of the photo, and not the path."""
-    photo_id, width = some_photo()
+    photo_id, width, text = *some_photo(), new_text()
 
-    result = kata.prepare_and_announce(photo_id, width)
+    result = kata.prepare_and_announce(photo_id=photo_id, width=width)
 
     assert isinstance(result, AsyncResult), returned("prepare_and_announce", result)
     settle()
     assert timeline.sent(), nothing_sent("prepare_and_announce", result)
+    last = f"announce(photo_id={photo_id})"
     for announce in timeline.started("tasks.announce"):
-        assert arguments(announce) == (photo_id,), (
+        assert call(announce) == last, (
             f"The worker called {announce.call}. `announce` takes the id of the photo, and nothing "
-            f"else.\n{SIGNATURES}"
+            "else.\nIn a chain, a signature made by .s() gets the result of the task before it as "
+            "its first argument. One made by .si() does not."
         )
-    ran, expected = [e.task for e in run_by_worker(timeline)], [*STEPS, "tasks.announce"]
-    assert ran == expected, f"The worker must run four tasks. {difference(ran, expected)}"
+    ran = [call(e) for e in run_by_worker(timeline)]
+    expected = [*steps_of(photo_id, width, text), last]
+    why = difference(ran, expected)
+    assert ran == expected, f"{fault_of_prepare()}The worker must run four tasks. {why}"
     *_, stamp, announce = run_by_worker(timeline)
     assert announce.parent_id == stamp.id, "The parent of `announce` is not `stamp`."
     assert result.id == announce.id, "The result must be the one of `announce`."
@@ -222,19 +255,22 @@ def test_announce_comes_last(kata, celery_worker, timeline, settle):
 
 
 @pytest.mark.todo(3)
-def test_nobody_is_told_of_a_failed_photo(kata, celery_worker, timeline, settle):
-    """When the photo cannot be prepared, `announce` does not run."""
-    _, width = some_photo()
+@pytest.mark.parametrize("step", STEPS)
+def test_nobody_is_told_of_a_failed_photo(kata, start_worker, timeline, settle, failing, step):
+    """When the photo cannot be prepared, `announce` does not run, and the caller gets the error."""
+    photo_id = failing(step)
+    start_worker()
 
-    result = kata.prepare_and_announce(-1, width)
+    result = kata.prepare_and_announce(photo_id, some_photo()[1])
 
-    with pytest.raises(LookupError, match="there is no photo -1"):
+    assert isinstance(result, AsyncResult), returned("prepare_and_announce", result)
+    with pytest.raises(LookupError, match="there is no photo 0"):
         result.get()
     settle()
     assert not timeline.started("tasks.announce"), "The customer was told of a missing photo."
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", EACH)
 def test_nobody_waits_for_a_result(kata, start_worker, timeline, settle, hold, naps, name):
     """The function returns at once. No function and no task waits for a result."""
     function, (photo_id, width) = getattr(kata, name), some_photo()
@@ -252,18 +288,15 @@ def test_nobody_waits_for_a_result(kata, start_worker, timeline, settle, hold, n
             f"The task `{task}` waited for the result of another task, and kept its place in the "
             "worker. A chain needs nobody to wait."
         )
-    ran, expected = [e.task for e in run_by_worker(timeline)], TASKS_OF[name]
-    assert Counter(ran) == Counter(expected), (
-        f"The worker did not run the right tasks for `{name}`. {difference(ran, expected)}"
-    )
 
     # Who waits with a time-out, or in a loop, may have given up above. Now a worker is there
     # and holds `fetch`. It goes on when the function has returned, or does nothing but wait.
     has_returned = threading.Event()
     hold("tasks.fetch", until=has_returned.is_set)
     before = len(timeline.succeeded("tasks.fetch"))
-    function(wanted, width)
+    again = function(wanted, width)
     waited = len(timeline.succeeded("tasks.fetch")) > before
     has_returned.set()
-
     assert not waited, f"`{name}` waited for a result: it returned only after `fetch` was done."
+    ids = [getattr(each, "id", each) for each in (result, again)]
+    assert ids[0] != ids[1], f"`{name}` was called twice. Both results have the id {ids[0]!r}."
