@@ -189,8 +189,8 @@ def test_prepare_all_sends_everything_at_once(
     )
     ids = [result.id for result in results]
     assert len({*ids}) == len(ids), (
-        f"Two albums have GroupResults with one id, {max(ids, key=ids.count)!r}. Celery makes a new "
-        "one when you send a group."
+        f"Two albums have GroupResults with one id, {max(ids, key=ids.count)!r}. Celery makes "
+        "a new one when you send a group."
     )
     new_text()  # a worker that looks at it now comes too late
     start_worker()
@@ -284,10 +284,8 @@ def test_nobody_waits_for_a_result(kata, start_worker, timeline, settle, hold, n
     settle()
     for read in timeline.reads():  # a look by the function itself is no wait: see below
         task = next((e.task for e in timeline.started() if e.id == read.reader), None)
-        assert task is None, (
-            f"The task `{task}` waited for the result of another task, and kept its place in the "
-            "worker. A chain needs nobody to wait."
-        )
+        why = f"The task `{task}` waited for the result of another task, and kept its place"
+        assert task is None, f"{why} in the worker. A chain needs nobody to wait."
 
     # Who waits with a time-out, or in a loop, may have given up above. Now a worker is there
     # and holds `fetch`. It goes on when the function has returned, or does nothing but wait.

@@ -60,8 +60,9 @@ def prepare(photo_id, width):
 def prepare_all(photo_ids, width):
     """Prepare many photos side by side, as `prepare` does it for one.
 
-    Send them as one group, and return its GroupResult at once, without waiting. The
-    results are in the order of `photo_ids`. Each call makes a new group.
+    Send them as one group, and return its GroupResult at once, without waiting. It is a
+    group, too, when there is one photo or none. The results are in the order of
+    `photo_ids`. Each call makes a new group.
     """
     # A group sends all its members at once. Its result keeps their order, whichever
     # finishes first.
