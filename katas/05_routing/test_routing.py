@@ -64,7 +64,7 @@ def misrouted(timeline, expected, most=5, explain=None):
     pairs = [(e, queue) for e, queue in zip(sent, expected, strict=True) if e.queue != queue]
     lines = [f"{e.call} went to queue '{e.queue}'. It must go to '{queue}'." for e, queue in pairs]
     more = [f"… and {len(lines) - most} more."] if len(lines) > most else []
-    why = [explain(pairs[0][0])] if pairs and explain else []
+    why = [explain(*pairs[0])] if pairs and explain else []
     return "\n".join(lines[:most] + more + why)
 
 
@@ -109,10 +109,8 @@ def test_the_rest_goes_to_the_default_queue(kata, timeline):
     add_task(kata, f"{word()}.{word()}").delay()
 
     wrong = misrouted(timeline, ["default"] * 6)
-    assert not wrong, (
-        f"Without any route: {wrong}\nThat is the setting task_default_queue. A given task names "
-        "no queue itself."
-    )
+    why = "That is the setting task_default_queue. A given task names no queue itself."
+    assert not wrong, f"Without any route: {wrong}\n{why}"
 
 
 @pytest.mark.todo(1)
