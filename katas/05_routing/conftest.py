@@ -74,13 +74,10 @@ def check_begun(kata, todo):
     conf, source = kata.app.conf, Path(kata.__file__).read_text(encoding="utf-8")
     if any(conf[name] != DEFAULTS[name] for name in SETTINGS[todo]):
         return
-    mistyped = [
-        name
-        for name in map(str, (*conf.changes, *vars(kata.app)))
-        if get_close_matches(name.lower(), SETTINGS[todo], cutoff=0.8)
-    ]
+    strange = [*vars(kata.app), *(name for name in conf.changes if name not in DEFAULTS)]
+    near = [n for n in strange if get_close_matches(n.lower(), SETTINGS[todo], cutoff=0.8)]
     one, other = SETTINGS[todo]
-    assert not mistyped, f"TODO {todo}: neither `{one}` nor `{other}` is set."
+    assert not near, f"TODO {todo}: neither `{one}` nor `{other}` is set."
     if f'# raise NotImplementedError("TODO {todo}:' in source:
         raise NotImplementedError(f"TODO {todo}: set {one} and {other}")
 
