@@ -106,7 +106,8 @@ class Watch:
         if silent := self._silent_end(wanted) if not readers or not open_now else "":
             yield silent
         if ended := bool(self.readers and not readers):
-            errors = [text for reader in self.readers if (text := reader.error())]
+            told = [text for reader in self.readers if (text := reader.error())]
+            errors = [] if silent else told  # Celery stumbles over a sys.exit()
             yield " ".join(["The worker has ended.", *errors[:1]])
         for m in open_now[:3]:
             yield messages.due(m) if self._is_far(m) else messages.why(m, readers)
