@@ -22,29 +22,30 @@ HANDED = ("tasks", "header", "body", "task", "other", "args")
 
 def no_signature(failure: Failure) -> str:
     """Celery's canvas raises over what is no signature."""
-    frame = _celerys_first_frame(failure)
-    if frame is None or not isinstance(failure.error, AttributeError | TypeError | KeyError):
+    if not isinstance(failure.error, AttributeError | TypeError | KeyError):
         return ""
-    return next((text for thing in _handed(frame) if (text := _about(thing))), "")
+    things = (thing for frame in _celerys_frames(failure) for thing in _handed(frame))
+    return next((text for thing in things if (text := _about(thing))), "")
 
 
-def _celerys_first_frame(failure: Failure) -> FrameType | None:
-    """The frame of Celery's canvas that the learner's code has called."""
-    trace, ours, found = failure.error.__traceback__, False, None
+def _celerys_frames(failure: Failure) -> list[FrameType]:
+    """The frames of Celery's canvas that the learner's code has called."""
+    trace, found = failure.error.__traceback__, list[FrameType]()
     while trace is not None:
         file = Path(trace.tb_frame.f_code.co_filename)
         if file == failure.answer:
-            ours, found = True, None
-        elif ours and found is None and file.name == "canvas.py" and "celery" in file.parts:
-            found = trace.tb_frame
+            found = []
+        elif file.name == "canvas.py" and "celery" in file.parts:
+            found.append(trace.tb_frame)
         trace = trace.tb_next
     return found
 
 
 def _handed(frame: FrameType) -> Iterator[Any]:
     """What stands where signatures are due, one after another."""
-    for name in HANDED:
-        value = frame.f_locals.get(name)
+    own = frame.f_locals.get("self")
+    inside = dict(own.kwargs) if isinstance(own, Signature) else {}
+    for value in [inside.get("tasks"), *(frame.f_locals.get(name) for name in HANDED)]:
         yield from value if isinstance(value, list | tuple) else [value]
 
 
