@@ -17,7 +17,7 @@ from celery.result import AsyncResult
 TASK = "tasks.send_receipt"
 DELAYS = [10, 20, 40, 80, 160]
 
-pytestmark = [pytest.mark.worker(queues="mail"), pytest.mark.usefixtures("skip_countdowns")]
+pytestmark = [pytest.mark.worker(queues="mail"), pytest.mark.usefixtures("naps", "skip_countdowns")]
 
 
 def some_order():
@@ -176,7 +176,7 @@ def test_no_answer_is_tried_again(
         monkeypatch.setenv("SMTP_TIMEOUT", "0.3")
         why, times = "The server took a connection, and said nothing.", 1
     else:
-        mailbox.loses_its_answer(times)
+        mailbox.hangs_up("DATA", times)
         why = f"The server took {times} messages, but hung up before it said so."
 
     result = send(kata, order_id, to)
