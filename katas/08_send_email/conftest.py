@@ -1,10 +1,121 @@
-"""Everything that Celery tells about a task: message headers, log lines, events, and prints."""
+"""One run of `send_receipt`, and everything that Celery tells about a task."""
 
+import contextlib
 import logging
+import os
+import subprocess
+import sys
+from email.message import EmailMessage
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from celery import signals
+from celery import Task, signals
 from celery.events.dispatcher import EventDispatcher
+
+OTHER_HOST = """
+import platform, socket
+socket.gethostname = socket.getfqdn = platform.node = lambda *_: "another.example"
+"""
+
+
+class Run(NamedTuple):
+    """What came of one receipt: the result or the error, the messages, and both in words."""
+
+    outcome: object
+    sent: list
+    told: str
+
+
+class Sender:
+    """Sends `send_receipt`, and lets the worker do all that it can."""
+
+    def __init__(self, kata, mailbox, timeline, settle):
+        self._kata, self._mailbox, self._timeline, self._settle = kata, mailbox, timeline, settle
+
+    def task(self):
+        """`send_receipt`. If it is not written yet, it says which TODO it is."""
+        task = self._kata.send_receipt
+        if not isinstance(task, Task) or task.name not in self._kata.app.tasks:
+            with contextlib.suppress(OSError, TypeError):
+                task(1042, "ann@mail.example")
+            pytest.fail("TODO 2: `send_receipt` is not a task of `app`.")
+        return task
+
+    def arguments(self, message):
+        """The arguments of a message, by their names."""
+        return dict(zip(("order_id", "to"), message.args, strict=False)) | message.kwargs
+
+    def run(self, order_id, to, by_name=False):
+        task, before, calls = self.task(), len(self._timeline.sent()), self._mailbox.calls
+        result = task.delay(order_id=order_id, to=to) if by_name else task.delay(order_id, to)
+        assert self._timeline.sent()[before:], "`send_receipt.delay(…)` sent no message."
+        queue = self._timeline.sent()[before].queue
+        assert queue == "mail", f"`send_receipt` was sent to queue '{queue}', not to 'mail'."
+        self._settle()
+        outcome = result.get(propagate=False)
+        sent = [event for event in self._timeline.sent()[before:] if event.task == task.name]
+        ids = {event.id for event in sent}
+        assert ids == {result.id}, (
+            f"One receipt made {len(sent)} messages with {len(ids)} different ids. "
+            "A retry keeps the id of the task."
+        )
+        for event in sent:
+            assert self.arguments(event) == {"order_id": order_id, "to": to}, (
+                f"The task was sent for order {order_id} to {to!r}. One of its messages has "
+                f"other arguments: {event.call}."
+            )
+        calls = self._mailbox.calls - calls
+        assert calls <= len(sent), (
+            f"`send_receipt` ran {len(sent)} times, and connected to the mail server {calls} "
+            "times. Expected one attempt in each run."
+        )
+        told = [f"The task ended with {outcome!r}."]
+        told += [f"smtplib raised {error}." for error in self._mailbox.errors[-1:]]
+        return Run(outcome, sent, "\n".join(told))
+
+
+@pytest.fixture
+def sender(kata, mailbox, timeline, settle):
+    """See `Sender`."""
+    return Sender(kata, mailbox, timeline, settle)
+
+
+@pytest.fixture
+def receipt(kata):
+    """`receipt(order_id, to)` is what `build_receipt` makes, if others can build on that."""
+
+    def receipt(order_id, to):
+        message, again = (kata.build_receipt(order_id, to) for _ in range(2))
+        call = f"TODO 1: `build_receipt({order_id}, {to!r})`"
+        assert isinstance(message, EmailMessage), f"{call} returned {message!r}, no EmailMessage."
+        first, second = str(message["Message-ID"]), str(again["Message-ID"])
+        assert first == second, f"{call} made the Message-ID {first}, and then {second}."
+        return message
+
+    return receipt
+
+
+@pytest.fixture
+def elsewhere(kata):
+    """`elsewhere(order_id, to)` is the Message-ID that another process on another host makes."""
+
+    def elsewhere(order_id, to):
+        folders = [str(Path(file).parent) for file in (kata.__file__, __file__)]
+        script = (
+            f"{OTHER_HOST}import sys; sys.path[:0] = {folders}\n"
+            f"import tasks; print(tasks.build_receipt({order_id}, {to!r})['Message-ID'])"
+        )
+        seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "HOSTNAME": "another.example"}
+        command = [sys.executable, "-B", "-c", script]
+        ran = subprocess.run(command, env=environment, text=True, capture_output=True)  # noqa: S603
+        said = (ran.stderr if ran.returncode else ran.stdout).splitlines() or ["nothing"]
+        assert ran.returncode == 0, f"In a Python of its own, your file ended with\n{said[-1]}"
+        return said[-1]
+
+    return elsewhere
+
 
 SERVERS_OWN = {"mail.log", "mail.debug", "mail.error"}  # a real mail server has its own log
 
@@ -21,7 +132,8 @@ class Traces(logging.Handler):
         self._told += [(f"{where}, {name}", str(value)) for name, value in values.items()]
 
     def emit(self, record):
-        # At DEBUG Celery itself logs whole messages. Only the learner's own lines count there.
+        # At DEBUG Celery logs its own work, in each version otherwise: there only the
+        # learner's lines count.
         if record.name in SERVERS_OWN or (
             record.levelno < logging.INFO and record.pathname != self._answer
         ):

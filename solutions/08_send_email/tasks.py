@@ -47,11 +47,12 @@ class NotSent(Exception):
 
 
 def build_receipt(order_id, to):
-    """The receipt for an order: an EmailMessage from SENDER to the address `to`.
+    r"""The receipt for an order: an EmailMessage from SENDER to the address `to`.
 
     Subject and body name the order. The Message-ID depends on the order alone: it is the
-    same in every process and at any time. A newline in `to` is a ValueError, at its
-    end as well.
+    same in every process, on every host, at any time and for every address. A newline in
+    `to` ("\n" or "\r") is a ValueError, at its end as well. The text of that error does
+    not name the address.
     """
     # It would begin a new header, such as Bcc. (At its end, EmailMessage would overlook it.)
     if "\n" in to or "\r" in to:
@@ -78,9 +79,12 @@ app.conf.task_routes = {"tasks.send_receipt": {"queue": "mail"}}
 def send_receipt(self, order_id, to):
     """Send the receipt over SMTP, with a time-out. Return its Message-ID.
 
-    A task of `app`, on queue `mail`. An answer 5xx is final. After an answer 4xx, or
-    without an answer, the task is tried again after 10, 20, 40, 80 and 160 seconds. At the
-    end the error is `NotSent(order_id, code)`.
+    A task of `app`, on queue `mail`. It connects once in each run. An answer 5xx is final.
+    After an answer 4xx, or without an answer, the task is tried again after 10, 20, 40, 80
+    and 160 seconds. "Without an answer" is any other `OSError` of the connection: no host of
+    that name, no route, refused, silent, hung up. At the end the error is
+    `NotSent(order_id, code)`. When the server has said yes to the message, the receipt is
+    sent, also if the server hangs up after that.
     """
     message = build_receipt(order_id, to)
     try:
@@ -102,7 +106,8 @@ def send_receipt(self, order_id, to):
 def queue_receipt(order_id, to):
     """Hand `send_receipt` to a worker. Return its AsyncResult at once.
 
-    The address stays out of message headers, log lines and events: also when the task is
+    It sends one message, and the task gets the true address. But the address stays out of
+    message headers, log lines (your own at any level) and events: also when the task is
     retried, and when it fails.
     """
     return send_receipt.apply_async((order_id, to), **hidden(order_id))
