@@ -20,10 +20,11 @@ socket.gethostname = socket.getfqdn = platform.node = lambda *_: "another.exampl
 
 
 class Run(NamedTuple):
-    """What came of one receipt: the result or the error, the messages, and both in words."""
+    """What came of one receipt: its result or error, its messages, how often it was retried."""
 
     outcome: object
     sent: list
+    retried: int
     told: str
 
 
@@ -72,7 +73,8 @@ class Sender:
         )
         told = [f"The task ended with {outcome!r}."]
         told += [f"smtplib raised {error}." for error in self._mailbox.errors[-1:]]
-        return Run(outcome, sent, "\n".join(told))
+        retried = len([event for event in self._timeline.retried() if event.id == result.id])
+        return Run(outcome, sent, retried, "\n".join(told))
 
 
 @pytest.fixture
