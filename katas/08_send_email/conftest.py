@@ -48,7 +48,8 @@ class Sender:
         return dict(zip(("order_id", "to"), message.args, strict=False)) | message.kwargs
 
     def run(self, order_id, to, by_name=False):
-        task, before, calls = self.task(), len(self._timeline.sent()), self._mailbox.calls
+        task, before = self.task(), len(self._timeline.sent())
+        calls, errors = self._mailbox.calls, len(self._mailbox.errors)
         result = task.delay(order_id=order_id, to=to) if by_name else task.delay(order_id, to)
         assert self._timeline.sent()[before:], "`send_receipt.delay(…)` sent no message."
         queue = self._timeline.sent()[before].queue
@@ -72,7 +73,7 @@ class Sender:
             "times. Expected one attempt in each run."
         )
         told = [f"The task ended with {outcome!r}."]
-        told += [f"smtplib raised {error}." for error in self._mailbox.errors[-1:]]
+        told += [f"smtplib raised {error}." for error in self._mailbox.errors[errors:][-1:]]
         retried = len([event for event in self._timeline.retried() if event.id == result.id])
         return Run(outcome, sent, retried, "\n".join(told))
 
@@ -90,7 +91,8 @@ def receipt(kata):
     def receipt(order_id, to):
         message, again = (kata.build_receipt(order_id, to) for _ in range(2))
         call = f"TODO 1: `build_receipt({order_id}, {to!r})`"
-        assert isinstance(message, EmailMessage), f"{call} returned {message!r}, no EmailMessage."
+        for made in (message, again):
+            assert isinstance(made, EmailMessage), f"{call} returned {made!r}, no EmailMessage."
         first, second = str(message["Message-ID"]), str(again["Message-ID"])
         assert first == second, f"{call} made the Message-ID {first}, and then {second}."
         return message
