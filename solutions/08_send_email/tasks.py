@@ -83,8 +83,9 @@ def send_receipt(self, order_id, to):
     After an answer 4xx, or without an answer, the task is tried again after 10, 20, 40, 80
     and 160 seconds. "Without an answer" is any other `OSError` of the connection: no host of
     that name, no route, refused, silent, hung up. At the end the error is
-    `NotSent(order_id, code)`. When the server has said yes to the message, the receipt is
-    sent, also if the server hangs up after that.
+    `NotSent(order_id, code)`. Any other error, such as a ValueError, is final and stays what
+    it is. When the server has said yes to the message, the receipt is sent, also if the
+    server hangs up after that.
     """
     message = build_receipt(order_id, to)
     try:
