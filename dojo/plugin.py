@@ -13,6 +13,7 @@ pytest_plugins = (
     "dojo.safety.guard",  # first: pytest warns of plugins that another one has imported
     "dojo.fixtures.evidence",
     "dojo.fixtures.kata",
+    "dojo.fixtures.mail",
     "dojo.fixtures.servers",
     "dojo.fixtures.workers",
     "dojo.telling.chart",

@@ -12,7 +12,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from dojo.mailbox import Mailbox
+from dojo.running.mailbox import Mailbox
 
 SENDER, TO = "shop@prints.example", "ann@mail.example"
 
@@ -94,7 +94,7 @@ def test_silence(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_silence_for_ever(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client without a time-out is not kept for ever: in the end the server hangs up."""
-    monkeypatch.setattr("dojo.mailbox.PATIENCE", 0.1)
+    monkeypatch.setattr("dojo.running.mailbox.PATIENCE", 0.1)
     mailbox.is_silent()
     assert isinstance(error_of_sending(), smtplib.SMTPServerDisconnected)
     assert mailbox.gave_up == 0
@@ -138,6 +138,6 @@ def test_a_client_that_never_hangs_up(mailbox: Mailbox) -> None:
 
 def test_its_import_is_cheap() -> None:
     """Neither asyncio nor aiosmtpd is imported before a test asks for the server."""
-    script = "import sys, dojo.mailbox; print({'asyncio', 'aiosmtpd'} & set(sys.modules))"
+    script = "import sys, dojo.running.mailbox; print({'asyncio', 'aiosmtpd'} & set(sys.modules))"
     printed = subprocess.check_output([sys.executable, "-c", script], text=True)
     assert printed.strip() == "set()"

@@ -1,4 +1,4 @@
-"""A fixture for the katas whose tasks send e-mail: a real SMTP server on this machine.
+"""A real SMTP server on this machine, for the katas whose tasks send e-mail.
 
 It can be brought into trouble: it refuses, it is silent, it cannot be reached. What it takes
 it keeps, so that a test can look at it. asyncio and aiosmtpd are imported when a test asks
@@ -10,13 +10,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import random
-import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-import pytest
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,8 +27,6 @@ PORTS = range(20000, 30000)
 PATIENCE = 3.0  # seconds after which a silent server hangs up on a client without a time-out
 SILENCE = ""  # the greeting of a server that says nothing
 HANG_UP = "hang up"  # in the place of a reply
-#: The methods of `smtplib.SMTP` whose errors are noted.
-NOTED = ("__init__", "connect", "starttls", "login", "ehlo_or_helo_if_needed", "sendmail")
 T = TypeVar("T")
 
 
@@ -300,51 +295,3 @@ class Handler:
     ) -> str:
         """The client takes its leave."""
         return await self._reply(server, "QUIT", "221 Bye")
-
-
-def _noting(errors: list[str], method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method of `smtplib.SMTP`, but its errors are noted; one that comes by again is not."""
-
-    @functools.wraps(method)
-    def noted(smtp: Any, *args: Any, **options: Any) -> Any:
-        try:
-            return method(smtp, *args, **options)
-        except Exception as error:
-            if not hasattr(error, "_noted"):
-                error._noted = True  # type: ignore[attr-defined]
-                at = f" (at {':'.join(map(str, args[:2]))})" if method.__name__ == "connect" else ""
-                errors.append(f"{type(error).__name__}: {error}{at}")
-            raise
-
-    return noted
-
-
-@pytest.fixture
-def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
-    """A mail server on 127.0.0.1: see `Mailbox`. SMTP_HOST and SMTP_PORT point to it.
-
-    SMTP_TIMEOUT is 10 seconds. A test with a silent server sets a shorter one.
-    """
-    import smtplib
-
-    mailbox = Mailbox()
-    mailbox.start()
-    monkeypatch.setenv("SMTP_HOST", HOST)
-    monkeypatch.setenv("SMTP_PORT", str(mailbox.port))
-    monkeypatch.setenv("SMTP_TIMEOUT", "10")
-    connect = socket.create_connection
-
-    def create_connection(address: tuple[str, int], *args: Any, **options: Any) -> socket.socket:
-        if address[1] == mailbox.port:
-            mailbox.called()
-        return connect(address, *args, **options)
-
-    # smtplib connects with it. This is how we see a client that nobody answers.
-    monkeypatch.setattr(socket, "create_connection", create_connection)
-    # smtplib asks for our own name, and some machines look for it for seconds.
-    monkeypatch.setattr(socket, "getfqdn", lambda _name="": "localhost")
-    for name in NOTED:
-        method = getattr(smtplib.SMTP, name)
-        monkeypatch.setattr(smtplib.SMTP, name, _noting(mailbox.errors, method))
-    yield mailbox
-    mailbox.stop()
