@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from datetime import datetime
 
 import pytest
 
@@ -28,6 +29,11 @@ def some_order(name):
     return (order_id, cents) if name == "charge" else (order_id,)
 
 
+def by_name(order):
+    """The same arguments, by keyword."""
+    return dict(zip(("order_id", "cents"), order, strict=False))
+
+
 def timeouts(gateway, count):
     seconds = random.randint(5, 30)
     return [gateway.GatewayTimeout(f"no answer within {seconds} s") for _ in range(count)]
@@ -37,10 +43,19 @@ def task_of(kata, name):
     """The task of that name. One that is not written yet says which TODO it is."""
     found = getattr(kata, name)
     if not hasattr(found, "delay"):
-        with contextlib.suppress(TypeError):
-            found(*some_order(name))
-        pytest.fail(f"`{name}` is not a task of `app`.")
+        error_of(found, *some_order(name))
+        pytest.fail(f"`{name}` is a plain function, and not a task of `app`. Nothing can be sent.")
     return found
+
+
+def send(kata, timeline, name, *args, **kwargs):
+    """Send one message. A worker runs it; in the caller nothing could be retried later."""
+    result = task_of(kata, name).delay(*args, **kwargs)
+    assert any(e.id == result.id for e in timeline.sent()), (
+        f"`{name}.delay(…)` sent no message: the task ran in the caller. A worker must run it. "
+        "Is `task_always_eager` set?"
+    )
+    return result
 
 
 def described(error):
@@ -58,41 +73,49 @@ def error_of(function, *args):
     return None
 
 
-@each_task
-def test_it_returns_the_answer_of_the_gateway(kata, gateway, eager, name):
-    """`charge`, `refund` and `capture` are tasks, and return what the gateway answers."""
-    order, receipt = some_order(name), some_receipt()
-    gateway.answers = [receipt]
-
-    assert task_of(kata, name).delay(*order).get() == receipt
-    assert gateway.calls == [(name, *order)], (
-        f"Expected one call of the gateway: {(name, *order)}. It saw {gateway.calls}."
+def check_error(name, error, expected, when):
+    same = type(error) is type(expected) and str(error) == str(expected)
+    assert same, (
+        f"{when} Expected the error of the gateway as the error of `{name}`: "
+        f"{described(expected)}. Saw {described(error)}."
     )
 
 
 @each_task
-def test_a_direct_call_raises(kata, gateway, eager, name):
+def test_it_returns_the_answer_of_the_gateway(kata, gateway, eager, name):
+    """`charge`, `refund` and `capture` are tasks, and return what the gateway answers."""
+    order = some_order(name)
+    for args, kwargs in ((order, {}), ((), by_name(order))):
+        gateway.calls.clear()
+        gateway.answers = [receipt := some_receipt()]
+        answer = task_of(kata, name).delay(*args, **kwargs).get()
+        assert answer == receipt, f"The gateway answered {receipt!r}. `{name}` returned {answer!r}."
+        assert gateway.calls == [(name, *order)], (
+            f"Expected one call of the gateway: {(name, *order)}. It saw {gateway.calls}."
+        )
+
+
+@each_task
+def test_a_direct_call_raises(kata, gateway, eager, naps, name):
     """Called as a function, without Celery, a task raises the error of the gateway at once."""
-    timeout = gateway.GatewayTimeout("no answer")
+    (timeout,) = timeouts(gateway, 1)
     gateway.answers = [timeout]
 
     error = error_of(getattr(kata, name), *some_order(name))
 
-    assert type(error) is gateway.GatewayTimeout, (
-        f"`{name}` was called as a function, and the gateway raised {timeout!r}. "
-        f"Expected the error of the gateway, saw {described(error)}."
-    )
+    check_error(name, error, timeout, f"`{name}` was called as a function.")
     calls = len(gateway.calls)
     assert calls == 1, f"A direct call asks the gateway once. Calls of the gateway: {calls}."
+    assert not naps, f"`{name}` called `time.sleep` in a direct call, for {naps} seconds."
 
 
 @each_task
-def test_it_tries_again(kata, gateway, celery_worker, skip_countdowns, settle, name):
+def test_it_tries_again(kata, gateway, celery_worker, skip_countdowns, timeline, settle, name):
     """When the gateway does not answer, a task asks it again, and returns the answer."""
     order, receipt, failures = some_order(name), some_receipt(), random.randint(2, 3)
     gateway.answers = [*timeouts(gateway, failures), receipt]
 
-    answer = task_of(kata, name).delay(*order).get()
+    answer = send(kata, timeline, name, *order).get()
 
     assert answer == receipt, (
         f"The gateway failed {failures} times, and then answered {receipt!r}. "
@@ -112,7 +135,7 @@ def test_it_does_not_wait_in_the_worker(
     """A task asks the gateway once in each run, and leaves the waiting to Celery."""
     gateway.answers = [*timeouts(gateway, 3), some_receipt()]
 
-    task_of(kata, name).delay(*some_order(name))
+    send(kata, timeline, name, *some_order(name))
     settle()
 
     assert not naps, (
@@ -130,29 +153,53 @@ def test_it_does_not_wait_in_the_worker(
 @each_task
 def test_the_delays(kata, gateway, celery_worker, skip_countdowns, timeline, settle, name):
     """`charge` waits 1, 2, 4 s; `refund` 5 s each time; `capture` 1, 2, 4 … up to 60 s."""
-    gateway.answers = timeouts(gateway, 2 * MANY)
+    # What went before must not matter: other tasks, the same order, and how it ended.
+    for other in DELAYS:
+        if other != name and hasattr(getattr(kata, other), "delay"):
+            gateway.answers = timeouts(gateway, 2)
+            with contextlib.suppress(Exception):  # it is not what this test is about
+                getattr(kata, other).delay(*some_order(other))
+            settle()
+    order = some_order(name)
+    for end in (gateway.CardDeclined("no"), some_receipt(), None):
+        gateway.answers = [*timeouts(gateway, 2), end] if end else timeouts(gateway, 3 * MANY)
+        orders = [order] if end else [order, some_order(name), order]
+        results = [send(kata, timeline, name, *args) for args in orders]
+        settle()
+        for result in results:
+            check_delays(timeline, name, result.id, DELAYS[name][: 2 if end else None])
 
-    results = [task_of(kata, name).delay(*some_order(name)) for _ in range(2)]
-    settle()
 
-    for result in results:
-        _, *retries = [e.countdown for e in timeline.sent() if e.id == result.id]
-        delays = retries[: len(DELAYS[name])]
-        assert delays == DELAYS[name], (
-            f"Two orders got no answer. Expected retries of `{name}` after {DELAYS[name]} "
-            f"seconds. The retries of one order asked for {delays} seconds."
-        )
+def check_delays(timeline, name, task_id, expected):
+    _, *retries = [e for e in timeline.sent() if e.id == task_id]
+    delays = [e.countdown for e in retries[: len(expected)]]
+    assert delays == expected, (
+        f"The gateway did not answer. Expected retries of `{name}` after {expected} seconds, "
+        f"whatever other orders met before. The retries of one order asked for {delays} seconds."
+    )
+    for retry in retries:
+        if retry.expires and retry.eta:
+            left = datetime.fromisoformat(retry.expires) - datetime.fromisoformat(retry.eta)
+            longest = sum(DELAYS[name]) - retry.countdown
+            assert left.total_seconds() > longest, (
+                f"The message of `{name}` expires before its last retry may run, "
+                f"{sum(DELAYS[name])} seconds after the first try. A worker will throw it away."
+            )
 
 
+@pytest.mark.parametrize("by_keyword", [False, True], ids=["by position", "by keyword"])
 @each_task
 def test_a_retry_is_the_same_task(
-    kata, gateway, celery_worker, skip_countdowns, timeline, settle, name
+    kata, gateway, celery_worker, skip_countdowns, timeline, settle, name, by_keyword
 ):
     """A retry keeps the id and the arguments of the task, and counts its retries."""
     order = some_order(name)
     gateway.answers = [*timeouts(gateway, 3), some_receipt()]
 
-    result = task_of(kata, name).delay(*order)
+    if by_keyword:
+        result = send(kata, timeline, name, **by_name(order))
+    else:
+        result = send(kata, timeline, name, *order)
     settle()
 
     sent = timeline.sent()
@@ -160,8 +207,9 @@ def test_a_retry_is_the_same_task(
         f"{len(sent)} messages have {len({e.id for e in sent})} different ids. A retry keeps "
         "the same id: the caller asks for the result by the id that it knows."
     )
-    assert [e.args for e in timeline.started()] == [order] * 4, (
-        f"Expected 4 runs as {sent[0].call}. It ran as {[e.call for e in timeline.started()]}."
+    runs = timeline.started()
+    assert [[*e.args, *e.kwargs.values()] for e in runs] == [[*order]] * 4, (
+        f"Expected 4 runs as {sent[0].call}. It ran as {[e.call for e in runs]}."
     )
     counted = [e.retries for e in timeline.started()]
     assert counted == [0, 1, 2, 3], (
@@ -175,12 +223,12 @@ def test_a_retry_is_the_same_task(
 
 
 @each_task
-def test_it_gives_up(kata, gateway, celery_worker, skip_countdowns, settle, name):
+def test_it_gives_up(kata, gateway, celery_worker, skip_countdowns, timeline, settle, name):
     """When no retry is left, the task fails, and the caller gets the error of the gateway."""
     gateway.answers = timeouts(gateway, MANY)
-    most = len(DELAYS[name])
+    most, last = len(DELAYS[name]), gateway.answers[0]
 
-    result = task_of(kata, name).delay(*some_order(name))
+    result = send(kata, timeline, name, *some_order(name))
     settle()
 
     calls = len(gateway.calls)
@@ -192,38 +240,53 @@ def test_it_gives_up(kata, gateway, celery_worker, skip_countdowns, settle, name
     assert result.state == "FAILURE", (
         f"`{name}` got no answer, and yet its state is {result.state}. Expected FAILURE."
     )
-    assert type(error) is gateway.GatewayTimeout, (
-        "`GatewayTimeout` was raised, and no retry was left. "
-        f"Expected the error of the gateway, saw {described(error)}."
-    )
+    check_error(name, error, last, "No retry was left.")
 
 
 @each_task
-def test_other_errors_are_not_retried(kata, gateway, celery_worker, skip_countdowns, settle, name):
+@pytest.mark.parametrize("first", [0, 1], ids=["at once", "in a retry"])
+def test_other_errors_are_not_retried(
+    kata, gateway, celery_worker, skip_countdowns, timeline, settle, name, first
+):
     """Only `GatewayTimeout` is retried. `CardDeclined`, and any other error, ends the task."""
-    declined = gateway.CardDeclined(f"card {random.randint(1000, 9999)} is blocked")
-    defect = ValueError(f"order {random.randint(1000, 9999)} is not known")
-    for error in (declined, defect):
+    number = random.randint(1000, 9999)
+    for kind in (
+        gateway.CardDeclined,
+        ValueError,
+        KeyError,
+        ConnectionError,
+        TimeoutError,
+        OSError,
+    ):
+        error = kind(f"card {number} is blocked")
         gateway.calls.clear()
-        gateway.answers = [*timeouts(gateway, 1), error, *timeouts(gateway, MANY)]
+        gateway.answers = [*timeouts(gateway, first), error, *timeouts(gateway, MANY)]
 
-        result = task_of(kata, name).delay(*some_order(name))
+        result = send(kata, timeline, name, *some_order(name))
         settle()
 
         calls = len(gateway.calls)
-        assert calls == 2, (
-            f"The gateway raised GatewayTimeout, and then {error!r}. Expected 2 calls, "
-            f"and no retry after the second. Calls of the gateway: {calls}."
+        when = f"The gateway raised {'GatewayTimeout, and then ' * first}{error!r}."
+        assert calls == first + 1, (
+            f"{when} Expected calls of the gateway: {first + 1}, and no retry after the last one. "
+            f"It saw {calls}."
         )
-        got = error_of(result.get)
-        assert type(got) is type(error), (
-            f"The gateway raised {error!r}. Expected that error, saw {described(got)}. "
-            f"The state is {result.state}."
-        )
+        check_error(name, error_of(result.get), error, f"{when} The state is {result.state}.")
 
 
 @pytest.mark.parametrize("name", TASKS[1:])
 def test_the_retries_are_declared(kata, gateway, eager, name):
-    """`refund` and `capture` have no code for their retries. The decorator declares them."""
+    """`refund` and `capture` have no code for their retries: the decorator declares them, for
+    this task only. `authorize` has none."""
     declared = getattr(task_of(kata, name), "autoretry_for", ())
     assert declared, f"`{name}` has no `autoretry_for`. Name the error to retry there."
+    (timeout,) = timeouts(gateway, 1)
+    gateway.answers = [timeout]
+
+    error = error_of(kata.authorize.delay(7, 1250).get)
+
+    assert len(gateway.calls) == 1, (
+        "`authorize` is given, and is not retried. It called the gateway "
+        f"{len(gateway.calls)} times. Declare the retries of `{name}` on `{name}` only."
+    )
+    check_error("authorize", error, timeout, "`authorize` is given.")
