@@ -76,7 +76,7 @@ def check_zone(kata):
 
 
 def options_of(kata, name):
-    return f"The options of the entry are {part_of(entry_of(kata, name), 'options')}."
+    return f"The options of the entry are {part_of(entry_of(kata, name), 'options') or 'empty'}."
 
 
 def sent_by(kata, beat, name, start, **duration):
