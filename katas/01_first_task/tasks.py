@@ -22,6 +22,6 @@ def quote_all(sizes):
     """The prices of one copy in each size, in the order of `sizes`.
 
     `sizes` is a list of pairs (width_cm, height_cm). Send all of them to the workers
-    before you read the first answer.
+    before you read the first answer. If a worker cannot compute a price, raise its error.
     """
     raise NotImplementedError("TODO 3: send every size, then collect the answers")

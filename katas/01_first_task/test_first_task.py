@@ -1,12 +1,16 @@
 """Tests of kata 01. Each docstring is one requirement."""
 
+import inspect
 import random
 from collections import Counter
 
 import pytest
 from celery import Task
 from celery.canvas import Signature
+from celery.exceptions import TimeoutError
 from celery.result import AsyncResult
+
+pytestmark = pytest.mark.usefixtures("naps")
 
 
 def cents(width_cm, height_cm, copies=1):
@@ -17,13 +21,34 @@ def some_size():
     return tuple(random.sample(range(1, 61), 2))  # no square: its sides can be swapped unseen
 
 
-def arguments_of(message):
-    """The arguments of a message for `price`, by their names, however they were passed."""
+def called(function, args, kwargs):
+    """A call as the learner writes it, such as `quote(10, 15, copies=2)`."""
+    parts = [*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())]
+    return f"{function}({', '.join(parts)})"
+
+
+def ways_to_call():
+    """Positional and keyword arguments, with copies and with the default."""
+    (width, height), copies = some_size(), random.randint(2, 9)
+    return [
+        ((width, height), {}),
+        ((width, height, copies), {}),
+        ((width, height), {"copies": copies}),
+        ((), {"height_cm": height, "width_cm": width}),
+    ]
+
+
+def named(args, kwargs):
+    """The arguments of a call of `price`, by their names, however they were passed."""
 
     def price(width_cm, height_cm, copies=1):
         return locals()
 
-    return price(*message.args, **message.kwargs)
+    try:
+        inspect.signature(price).bind(*args, **kwargs)
+    except TypeError:
+        return {"args": tuple(args), **kwargs}
+    return price(*args, **kwargs)
 
 
 def shown(result):
@@ -32,18 +57,69 @@ def shown(result):
     return f"the signature {result!r}, and nobody has sent it" if unsent else repr(result)
 
 
+def call(kata, name, *args, **kwargs):
+    """Call a function of the learner that sends `price`, and put two errors into words."""
+    function = getattr(kata, name)
+    try:
+        return function(*args, **kwargs)
+    except TimeoutError as error:
+        text = f"`{name}` waited for an answer, until its time-out. It can never come."
+        raise AssertionError(text).with_traceback(error.__traceback__) from None
+    except AttributeError as error:
+        if isinstance(kata.price, Task):
+            raise
+        text = f"TODO 1: `price` is not a task, so `{name}` cannot send it.\n{error}."
+        raise AssertionError(text).with_traceback(error.__traceback__) from None
+
+
+def messages(kata, timeline):
+    return timeline.sent(getattr(kata.price, "name", "tasks.price"))
+
+
+@pytest.fixture
+def quote_all(kata, timeline, monkeypatch):
+    """The learner's `quote_all`. If it builds upon a `quote` that is not right, that is told."""
+    quote = getattr(kata, "quote", None)
+
+    def checked(*args, **kwargs):
+        before = len(messages(kata, timeline))
+        result = quote(*args, **kwargs)
+        text = f"TODO 2: `quote_all` called {called('quote', args, kwargs)}, which"
+        assert isinstance(result, AsyncResult), f"{text} returned {shown(result)}."
+        sent = messages(kata, timeline)[before:]
+        assert len(sent) == 1, f"{text} sent {len(sent)} messages for `price`. It must send one."
+        wrong = named(sent[0].args, sent[0].kwargs) != named(args, kwargs)
+        assert not wrong, f"{text} sent {sent[0].call}."
+        call_it.ready_at_once |= {result.id} & {e.id for e in timeline.succeeded()}
+        return result
+
+    if inspect.isfunction(quote):
+        monkeypatch.setattr(kata, "quote", checked)
+
+    def call_it(sizes):
+        given, text = list(sizes), "quote_all(sizes)"
+        prices = call(kata, "quote_all", given)
+        assert given == sizes, f"{text} changed the caller's list `sizes`. It is {given} now."
+        assert isinstance(prices, list | tuple), (
+            f"{text} must return a list of prices. It returned {shown(prices)}."
+        )
+        assert not any(isinstance(price, AsyncResult) for price in prices), (
+            f"{text} returned AsyncResults. It must return prices: `get()` reads one."
+        )
+        return list(prices)
+
+    call_it.ready_at_once = set()  # ids of tasks that were done when `quote` returned
+    return call_it
+
+
 @pytest.mark.todo(1)
-def test_price_is_a_task_with_a_name(kata):
-    """`price` is a task of `app`, registered under the name `tasks.price`."""
+def test_price_is_a_task(kata):
+    """`price` is a task of `app`."""
     assert callable(kata.price)
     ours = sorted(name for name in kata.app.tasks if not name.startswith("celery."))
     name = kata.price.name if isinstance(kata.price, Task) else "tasks.price"
-    assert name == "tasks.price", (
-        f"`price` is a task with the name {name!r}. Celery names it 'tasks.price' if you give it "
-        "no name."
-    )
-    assert "tasks.price" in ours, (
-        f"The app knows {', '.join(ours) or 'no task'}: `tasks.price` is not there. A decorator "
+    assert name in ours, (
+        f"The app knows {', '.join(ours) or 'no task'}: `price` is not among them. A decorator "
         "above `def price` makes it a task."
     )
 
@@ -51,112 +127,167 @@ def test_price_is_a_task_with_a_name(kata):
 @pytest.mark.todo(1)
 def test_price_can_still_be_called(kata, timeline):
     """A direct call of `price` works like any function. It sends no message."""
-    width, height = some_size()
-    for size in [(width, height), (width, height, 3)]:
-        answer = kata.price(*size)
-        assert answer == cents(*size), f"price{size} must return {cents(*size)}, not {answer!r}."
+    prices = [((30, 3), {}), ((3, 30, 3), {}), *ways_to_call(), *ways_to_call()]
+    for args, kwargs in prices:
+        answer, expected = kata.price(*args, **kwargs), cents(*args, **kwargs)
+        assert (answer, type(answer)) == (expected, int), (
+            f"{called('price', args, kwargs)} must return {expected}, not {answer!r}."
+        )
     assert not timeline.sent(), "The direct call of `price` sent a message."
 
 
 @pytest.mark.todo(2)
-def test_quote_does_not_wait(kata, timeline, queue_size):
-    """`quote` leaves one message in the queue and returns an AsyncResult at once."""
+def test_quote_does_not_wait(kata, timeline, queue_size, waits, naps):
+    """Each call of `quote` leaves one message in the queue and returns an AsyncResult at once."""
     width, height = some_size()
+    text = f"quote({width}, {height})"
 
-    result = kata.quote(width, height)
+    results = [call(kata, "quote", width, height) for _ in range(2)]
 
-    assert isinstance(result, AsyncResult), (
-        f"quote({width}, {height}) must return an AsyncResult. It returned {shown(result)}."
+    for result in results:
+        assert isinstance(result, AsyncResult), (
+            f"{text} must return an AsyncResult. It returned {shown(result)}."
+        )
+    assert not waits, "`quote` waited for the price before it returned. No worker was running yet."
+    assert not naps, f"`quote` called `time.sleep`, for {naps} seconds. It must return at once."
+    sent = messages(kata, timeline)
+    assert len(sent) == 2, (
+        f"After two calls of {text} the messages for `price` are {len(sent)}. Each call is an "
+        "order, and must send one."
     )
-    assert not timeline.reads(), (
-        "`quote` asked for the price (by get, ready, state …) before it returned. No worker was "
-        "running yet."
+    assert queue_size("celery") == 2, (
+        f"After two calls of {text} the queue 'celery' holds {queue_size('celery')} messages. It "
+        "must hold two."
     )
-    assert queue_size("celery") == 1, (
-        f"After one quote() the queue holds {queue_size('celery')} messages. It must hold one."
+    assert results[0].id != results[1].id, (
+        f"Two calls of {text} gave two results with one id, {results[0].id!r}. The second answer "
+        "would take the place of the first. Let Celery make the ids."
     )
-    assert timeline.sent("tasks.price"), "The message in the queue is not for `tasks.price`."
-    sent = arguments_of(timeline.sent("tasks.price")[0])
-    asked_for = {"width_cm": width, "height_cm": height, "copies": 1}
-    assert sent == asked_for, (
-        f"quote({width}, {height}) sent a message with {sent}. It must be {asked_for}."
+    assert [e.id for e in sent] == [result.id for result in results], (
+        f"The AsyncResult of {text} must be the one of its message. It has another id."
     )
 
 
 @pytest.mark.todo(2)
-def test_a_worker_computes_the_price(kata, celery_worker, timeline):
-    """The price comes from a worker, not from the caller."""
-    width, height = some_size()
+def test_the_message_has_every_argument(kata, timeline):
+    """The message has the width, the height and the copies, each in its place."""
+    for before, (args, kwargs) in enumerate(ways_to_call()):
+        call(kata, "quote", *args, **kwargs)
 
-    result = kata.quote(width, height)
-
-    assert result.get() == cents(width, height)
-    by_worker = [e for e in timeline.started("tasks.price") if e.worker and not e.eager]
-    assert [e.id for e in by_worker] == [result.id], "No worker ran `price` for this quote."
+        text, sent = called("quote", args, kwargs), messages(kata, timeline)[before:]
+        assert len(sent) == 1, f"{text} sent {len(sent)} messages for `price`. It must send one."
+        seen, expected = named(sent[0].args, sent[0].kwargs), named(args, kwargs)
+        assert seen == expected, f"{text} sent a message with {seen}.\nIt must be {expected}."
 
 
 @pytest.mark.todo(2)
-def test_every_way_to_pass_arguments(kata, celery_worker):
-    """Positional arguments, keyword arguments and the default all reach the worker."""
-    width, height = some_size()
-    copies = random.randint(2, 9)
+def test_every_way_to_pass_arguments(kata, price_list, celery_worker, timeline):
+    """The price comes from a worker. All arguments and the default reach it."""
+    ways = ways_to_call()
 
-    for args, kwargs in [
-        ((width, height), {}),
-        ((width, height, copies), {}),
-        ((width, height), {"copies": copies}),
-        ((), {"height_cm": height, "width_cm": width}),
-    ]:
-        price, expected = kata.quote(*args, **kwargs).get(), cents(*args, **kwargs)
-        call = f"quote{args}" if args and not kwargs else f"quote(*{args}, **{kwargs})"
-        assert price == expected, f"{call} must give {expected}. It gave {price!r}."
-    assert kata.price.delay(width, height).get() == cents(width, height)
+    for args, kwargs in [*ways, ways[1]]:
+        result = call(kata, "quote", *args, **kwargs)
+        text, expected = called("quote", args, kwargs), price_list.price(*args, **kwargs)
+        assert isinstance(result, AsyncResult), (
+            f"{text} must return an AsyncResult. It returned {shown(result)}."
+        )
+        price = result.get()
+        assert price == expected, price_list.told(text, price, expected)
+        by_worker = [e.id for e in timeline.started() if e.worker and not e.eager]
+        assert by_worker.count(result.id) == 1, f"No worker ran `price` for {text}."
+    price = kata.price.delay(*ways[0][0]).get()
+    assert price == price_list.price(*ways[0][0]), f"TODO 1: price.delay{ways[0][0]} gave {price}."
 
 
 @pytest.mark.todo(2)
 def test_a_wrong_call_fails_at_once(kata, timeline):
     """A call with too few or too many arguments is a TypeError for the caller. Nothing is sent."""
-    assert hasattr(kata.price, "delay"), "`price` is not a task yet."
-    for wrong in [(), (10,), (10, 15, 1, "glossy")]:
-        with pytest.raises(TypeError):
-            kata.quote(*wrong)
-        with pytest.raises(TypeError):
-            kata.price.delay(*wrong)
+    assert isinstance(kata.price, Task), "TODO 1: `price` is not a task yet."
+    for args, kwargs in [((), {}), ((10,), {}), ((10, 15, 1, "glossy"), {}), ((10, 15), {"x": 1})]:
+        try:
+            kata.quote(*args, **kwargs)
+        except TypeError:
+            continue
+        pytest.fail(f"{called('quote', args, kwargs)} raised no TypeError.")
     assert not timeline.sent(), "A wrong call sent a message all the same."
 
 
 @pytest.mark.todo(3)
+@pytest.mark.parametrize("count", [0, 1, 5])
 @pytest.mark.worker(concurrency=2)
-def test_quote_all_keeps_the_order(kata, celery_worker, timeline, hold):
+def test_quote_all_keeps_the_order(
+    kata, price_list, celery_worker, timeline, hold, quote_all, count
+):
     """`quote_all` returns the prices in the order of the sizes, whichever is ready first."""
-    sizes = [some_size() for _ in range(5)]
-    sizes += [sizes[0], (1, 1), (60, 60)]
-    hold("tasks.price", first=1, until=lambda: len(timeline.succeeded("tasks.price")) == 7)
+    sizes = [some_size() for _ in range(count)]
+    sizes += sizes[:1] if count > 1 else []
 
-    prices, expected = kata.quote_all(sizes), [cents(*size) for size in sizes]
+    # The first order is the last to be ready. It may not be ready before the caller has looked.
+    def others_are_ready_and_caller_looks():
+        return len(timeline.succeeded()) >= len(sizes) - 1 and timeline.reads()
 
-    assert not any(isinstance(price, AsyncResult) for price in prices), (
-        "kata.quote_all(sizes) returned AsyncResults. It must return prices: `get()` reads one."
+    hold(getattr(kata.price, "name", ""), first=1, until=others_are_ready_and_caller_looks)
+
+    prices, expected = quote_all(sizes), [price_list.price(*size) for size in sizes]
+
+    assert Counter(prices) == Counter(expected), price_list.told(
+        f"quote_all({sizes})", prices, expected
     )
-    assert Counter(prices) == Counter(expected), (
-        f"kata.quote_all(sizes) returned {prices}. It must return {expected}."
+    assert prices == expected, (
+        f"quote_all({sizes}) returned the right prices in another order:\n{prices}\n"
+        f"In the order of the sizes they are\n{expected}"
     )
-    assert list(prices) == expected, (
-        f"kata.quote_all(sizes) returned the right prices in another order: {prices}. "
-        f"In the order of the sizes they are {expected}."
-    )
-    assert kata.quote_all([]) == []
 
 
 @pytest.mark.todo(3)
-def test_quote_all_sends_everything_first(kata, celery_worker, timeline):
-    """`quote_all` has sent every size before it reads the first answer."""
-    sizes = [some_size() for _ in range(6)]
+def test_quote_all_sends_everything_first(
+    kata, price_list, celery_worker, timeline, hold, quote_all
+):
+    """`quote_all` has sent every size before it waits for the first answer."""
+    sizes = [some_size() for _ in range(5)]
 
-    kata.quote_all(sizes)
+    # The worker holds the first order until all are sent, or until nothing else can happen
+    # because the caller waits for it.
+    def all_are_sent():
+        return len(messages(kata, timeline)) >= len(sizes)
 
-    sent = timeline.sent("tasks.price")
-    assert len(sent) == len(sizes), f"{len(sizes)} sizes made {len(sent)} messages."
-    assert timeline.in_order(sent, timeline.reads()), (
-        "`quote_all` read an answer before it had sent every size."
+    hold(getattr(kata.price, "name", ""), first=1, until=all_are_sent)
+
+    prices, expected = quote_all(sizes), [price_list.price(*size) for size in sizes]
+
+    sent = messages(kata, timeline)
+    assert len(sent) == len(sizes), f"{len(sizes)} sizes made {len(sent)} messages for `price`."
+    for event, size in zip(sent, sizes, strict=True):
+        assert named(event.args, event.kwargs) == named(size, {}), (
+            f"For the size {size} `quote_all` sent {event.call}."
+        )
+    assert sent[0].id not in quote_all.ready_at_once, (
+        "TODO 2: `quote_all` called `quote`, which waited for the price before it returned."
     )
+    assert timeline.in_order(sent, timeline.succeeded()), (
+        "`quote_all` waited for an answer before it had sent every size."
+    )
+    assert not any(e.reader for e in timeline.reads()), (
+        "A task of `quote_all` asked for the result of another task, and kept its place in the "
+        "worker."
+    )
+    assert prices == expected, price_list.told(f"quote_all({sizes})", prices, expected)
+
+
+@pytest.mark.todo(3)
+def test_a_failed_order_has_no_price(kata, price_list, celery_worker, quote_all):
+    """When a worker cannot price a size, `quote_all` raises the error of the worker."""
+    sizes = random.sample([(9, 13), (10, 15), (13, 18)], 3)
+    price_list.no_paper_for = (13, 18)
+
+    try:
+        prices = quote_all(sizes)
+    except Exception as error:
+        if "no paper for" not in str(error):
+            raise
+    else:
+        price_list.price(*sizes[0])
+        pytest.fail(
+            f"quote_all({sizes}) returned {prices!r}.\nThe workers have no paper for (13, 18): "
+            "they raise ValueError. `quote_all` must raise it, as `get()` does."
+        )

@@ -27,7 +27,7 @@ def quote_all(sizes):
     """The prices of one copy in each size, in the order of `sizes`.
 
     `sizes` is a list of pairs (width_cm, height_cm). Send all of them to the workers
-    before you read the first answer.
+    before you read the first answer. If a worker cannot compute a price, raise its error.
     """
     # Two loops, not one: if each get() came right after its own delay(), the workers
     # would never have more than one order to work on.
