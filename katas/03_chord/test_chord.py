@@ -77,6 +77,12 @@ def call(kata, name, pages, *percent):
 
 def total_of(kata, timeline, name):
     """The message of the one run of `total_ink`. The run may have changed its own list since."""
+    for read in timeline.reads():
+        task = next((e.task for e in timeline.started() if e.id == read.reader), None)
+        assert task is None, (
+            f"`{task}`, a task of `{name}`, asked for the result of another task, and kept its "
+            "place in the worker. A chord needs nobody to wait."
+        )
     total = getattr(kata.total_ink, "name", "")
     runs = [e for e in timeline.started(total) if not e.eager]
     assert len(runs) == 1, f"`{name}` of one book ran `total_ink` {len(runs)} times, not once."
@@ -122,6 +128,11 @@ def test_everything_is_sent_at_once(kata, timeline, waits, naps, name):
     assert same, "`ink_for_page` is given, and complete. Leave it as it is, with its options."
     sent = Counter(repr(number) for e in timeline.sent(PAGE) for number in numbers(e))
     wanted = Counter(repr(page) for pages in books for page in pages)
+    for e in timeline.sent():
+        assert e.task in kata.app.tasks, (
+            f"`{name}` sent a message for the task '{e.task}', and there is none. A header is made "
+            "of signatures: `ink_for_page.s(3)` is one. `ink_for_page(3)` is a number."
+        )
     assert sent, f"`{name}` sent no message for `ink_for_page`. It must send one for each page."
     assert sent == wanted, (
         f"`{name}` was called for books with the pages {', '.join(sorted(wanted.elements()))}.\n"
@@ -274,10 +285,4 @@ def test_nobody_waits_for_a_page(kata, celery_worker, timeline, settle, waits, n
     assert not waits, f"`{name}` waited for a result. A chord needs nobody to wait."
     settle()
 
-    for read in timeline.reads():
-        task = next((e.task for e in timeline.started() if e.id == read.reader), None)
-        assert task is None, (
-            f"`{task}`, a task of `{name}`, asked for the result of another task, and kept its "
-            "place in the worker. A chord needs nobody to wait."
-        )
     total_of(kata, timeline, name)
