@@ -6,6 +6,7 @@ result, waits for one, or updates the state of its task.
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 import sys
@@ -166,8 +167,8 @@ class Recorder:
             "sent",
             str(sender),  # whatever the learner has put where a signature is due
             headers["id"],
-            args=tuple(args),
-            kwargs=dict(kwargs),
+            args=_kept(tuple(args)),
+            kwargs=_kept(dict(kwargs)),
             queue=getattr(queues[0], "name", None) if queues else info.get("routing_key"),
             routing_key=info.get("routing_key"),
             exchange=getattr(exchange, "name", exchange),
@@ -193,7 +194,9 @@ class Recorder:
         self._sink.record(Event("received", request.name, request.id, worker=request.hostname))
 
     def _prerun(self, task: Any, task_id: str, args: Any, kwargs: Any, **_: Any) -> None:
-        event = self._of_running("started", task, task_id, args=tuple(args), kwargs=dict(kwargs))
+        event = self._of_running(
+            "started", task, task_id, args=_kept(tuple(args)), kwargs=_kept(dict(kwargs))
+        )
         self._sink.record(event)
         if event.eager:
             return
@@ -267,6 +270,14 @@ class Recorder:
     def _node(self, task_id: str, request: Any) -> Any:
         # Outside the prefork pool Celery puts the name of the machine into the request.
         return self._nodes.get(task_id, request.hostname)
+
+
+def _kept(arguments: Any) -> Any:
+    """A copy: the task may change what it was handed."""
+    try:
+        return copy.deepcopy(arguments)
+    except Exception:  # an eager task may be handed anything
+        return arguments
 
 
 def _seconds_until(eta: object) -> float | None:

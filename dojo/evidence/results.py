@@ -135,7 +135,7 @@ class _Waiter:
         if missing is None:
             return
         if with_timeout:  # nothing will happen in that time, so it may as well be over
-            raise TimeoutError("The operation timed out.")
+            raise TimeoutError(f"{self._who()} for {self._named(missing)}, until its time-out.")
         if (why := self._watch.obstacle(wanted=missing.id)) is None:
             return
         raise NeverReady(f"{self._who()} {self._for_what(missing)}\n{why}")
@@ -146,6 +146,10 @@ class _Waiter:
             return f"{task.name} waits inside the worker"
         function = self._recorder.learner_calls()
         return f"`{function}` waits" if function else "The test waits"
+
+    def _named(self, result: AsyncResult) -> str:
+        sent = [e for e in self._watch.timeline.sent() if e.id == result.id]
+        return f"the result of {sent[-1].call}" if sent else "a result that nobody has sent"
 
     def _for_what(self, result: AsyncResult) -> str:
         sent = [e for e in self._watch.timeline.sent() if e.id == result.id]

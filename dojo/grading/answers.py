@@ -182,7 +182,8 @@ def apps_of(module: types.ModuleType) -> list[Celery]:
     """The Celery apps of the module: `app` first, and those that it should not have."""
     from celery import Celery
 
-    found = [thing for thing in vars(module).values() if isinstance(thing, Celery)]
+    # By its type: a task that nobody has asked for yet would be made by isinstance().
+    found = [thing for thing in vars(module).values() if issubclass(type(thing), Celery)]
     return list(dict.fromkeys([module.app, *found]))
 
 

@@ -229,12 +229,12 @@ def _text_of(record: logging.LogRecord) -> str:
 
 @contextlib.contextmanager
 def _logging_limited(file: str, heard: list[str]) -> Iterator[None]:
-    """Put what the code in `file` logs into `heard`, from INFO on; drop what is too much."""
+    """Put what the code in `file` logs into `heard`; drop what is too much."""
     left = MOST_LOGGED
     loggers = [logging.getLogger(name) for name in LEARNERS_LOGGERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.INFO)
+        logger.setLevel(logging.DEBUG)
     handle = logging.Logger.handle
 
     def handle_some(logger: logging.Logger, record: logging.LogRecord) -> None:

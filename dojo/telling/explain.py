@@ -48,6 +48,8 @@ BESIDE: tuple[Callable[[Failure, str], list[str]], ...] = (
     calls.options_of_delay,
     calls.args_are_no_tuple,
     calls.retry_without_exc,
+    calls.retry_returned,
+    calls.retry_not_sent,
     calls.one_message_for_all,
     canvas.next_signature,
     asides.result_thrown_away,

@@ -1,9 +1,8 @@
-"""Fixtures of kata 01: the price list of the workers, and waits."""
+"""The price list of the workers of kata 01."""
 
 import random
 
 import pytest
-from celery.result import AsyncResult, ResultSet
 
 
 class PriceList:
@@ -42,22 +41,3 @@ def price_list(kata, monkeypatch):
     if task is not None:
         monkeypatch.setattr(task, "run", price_list.run)
     return price_list
-
-
-@pytest.fixture
-def waits(kata, monkeypatch):  # noqa: ARG001 - it is imported first
-    """The results that were waited for, by get() or join(). A look, such as ready(), is no wait."""
-    waits = []
-
-    def noting(wait):
-        def noted(result, *args, **kwargs):
-            waits.append(result)
-            return wait(result, *args, **kwargs)
-
-        return noted
-
-    for owner, name in [(AsyncResult, "get"), (AsyncResult, "wait"), (ResultSet, "get")]:
-        monkeypatch.setattr(owner, name, noting(getattr(owner, name)))
-    for name in ("join", "join_native"):
-        monkeypatch.setattr(ResultSet, name, noting(getattr(ResultSet, name)))
-    return waits

@@ -153,7 +153,7 @@ def test_price_can_still_be_called(kata, timeline):
 
 
 @pytest.mark.todo(2)
-def test_quote_does_not_wait(kata, timeline, queue_size, waits, naps):
+def test_quote_does_not_wait(kata, timeline, queue_size, naps):
     """Each call of `quote` leaves one message in the queue and returns an AsyncResult at once."""
     width, height = some_size()
     text = f"quote({width}, {height})"
@@ -164,7 +164,9 @@ def test_quote_does_not_wait(kata, timeline, queue_size, waits, naps):
         assert isinstance(result, AsyncResult), (
             f"{text} must return an AsyncResult. It returned {shown(result)}."
         )
-    assert not waits, "`quote` waited for the price before it returned. No worker was running yet."
+    assert not timeline.waits(), (
+        "`quote` waited for the price before it returned. No worker was running yet."
+    )
     assert not naps, f"`quote` called `time.sleep`, for {naps} seconds. It must return at once."
     sent = messages(kata, timeline)
     assert len(sent) == 2, (
@@ -276,7 +278,7 @@ def test_quote_all_sends_everything_first(
     who = "TODO 2: `quote_all` called `quote`, which" if by_quote else "`quote_all`"
     first = timeline.in_order(sent, timeline.succeeded())
     assert first, f"{who} waited for an answer before it had sent every size."
-    by_task = any(e.reader for e in timeline.reads())
+    by_task = any(e.reader for e in timeline.waits())
     assert not by_task, "A task of `quote_all` waited for another one, and kept a worker busy."
     assert prices == expected, price_list.told(f"quote_all({sizes})", prices, expected)
 

@@ -282,7 +282,7 @@ def test_nobody_waits_for_a_result(kata, start_worker, timeline, settle, hold, n
     assert timeline.sent(), nothing_sent(name, result)
     start_worker(concurrency=4)
     settle()
-    for read in timeline.reads():  # a look by the function itself is no wait: see below
+    for read in timeline.waits():
         task = next((e.task for e in timeline.started() if e.id == read.reader), None)
         why = f"The task `{task}` waited for the result of another task, and kept its place"
         assert task is None, f"{why} in the worker. A chain needs nobody to wait."

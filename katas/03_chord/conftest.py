@@ -1,9 +1,8 @@
-"""Fixtures of kata 03: the ink that a page takes in the workers, and waits for a result."""
+"""The ink that a page takes in the workers of kata 03."""
 
 import random
 
 import pytest
-from celery.result import AsyncResult, ResultSet
 
 
 class OtherInk:
@@ -64,22 +63,3 @@ def other_ink(kata, monkeypatch):
     other_ink = OtherInk(task)
     monkeypatch.setattr(task, "run", other_ink.run)
     return other_ink
-
-
-@pytest.fixture
-def waits(kata, monkeypatch):  # noqa: ARG001 - it is imported first
-    """The results that were waited for, by get() or join(). A look, such as ready(), is no wait."""
-    waits = []
-
-    def noting(wait):
-        def noted(result, *args, **kwargs):
-            waits.append(result)
-            return wait(result, *args, **kwargs)
-
-        return noted
-
-    for owner, name in [(AsyncResult, "get"), (AsyncResult, "wait"), (ResultSet, "get")]:
-        monkeypatch.setattr(owner, name, noting(getattr(owner, name)))
-    for name in ("join", "join_native"):
-        monkeypatch.setattr(ResultSet, name, noting(getattr(ResultSet, name)))
-    return waits

@@ -81,8 +81,8 @@ def call(kata, name, pages, *percent):
 
 def total_of(kata, timeline, name):
     """The message of the one run of `total_ink`. The run may have changed its own list since."""
-    for read in timeline.reads():
-        task = next((e.task for e in timeline.started() if e.id == read.reader), None)
+    for wait in timeline.waits():
+        task = next((e.task for e in timeline.started() if e.id == wait.reader), None)
         assert task is None, (
             f"`{task}`, a task of `{name}`, asked for the result of another task, and kept its "
             "place in the worker. A chord needs nobody to wait."
@@ -118,14 +118,14 @@ def test_total_ink_adds_up_a_list(kata, eager):
 
 
 @pytest.mark.parametrize("name", [estimate, with_spare])
-def test_everything_is_sent_at_once(kata, timeline, waits, naps, name):
+def test_everything_is_sent_at_once(kata, timeline, naps, name):
     """The function sends every page, but not the total, and returns at once."""
     books, percent = [some_pages(5), some_pages(3)], [20] * (name == "estimate_with_spare")
     books.append(list(books[0]))
 
     results = [call(kata, name, pages, *percent) for pages in books]
 
-    assert not waits, f"`{name}` waited for a result before it returned."
+    assert not timeline.waits(), f"`{name}` waited for a result before it returned."
     assert not naps, f"`{name}` called `time.sleep`, for {naps} seconds. It must return at once."
     given = kata.ink_for_page
     same = (given.name, given.ignore_result, given.max_retries, given(3)) == (PAGE, False, 3, 17)
@@ -283,10 +283,10 @@ def test_a_bad_page_means_no_total(kata, celery_worker, timeline, settle, name):
 
 @pytest.mark.parametrize("name", [estimate, with_spare])
 @pytest.mark.worker(concurrency=4)
-def test_nobody_waits_for_a_page(kata, celery_worker, timeline, settle, waits, name):
+def test_nobody_waits_for_a_page(kata, celery_worker, timeline, settle, name):
     """No function and no task waits for the result of a page."""
     call(kata, name, some_pages(3), *[20] * (name == "estimate_with_spare"))
-    assert not waits, f"`{name}` waited for a result. A chord needs nobody to wait."
+    assert not timeline.waits(), f"`{name}` waited for a result. A chord needs nobody to wait."
     settle()
 
     total_of(kata, timeline, name)

@@ -14,6 +14,7 @@ OPTIONS = {
     *("task_id", "link", "link_error", "serializer", "ignore_result", "retry", "retry_policy"),
 }
 UNEXPECTED = re.compile(r"(\w+)\(\) got an unexpected keyword argument '(\w+)'")
+REJECT = re.compile(r"Reject: \((\w+)\(['\"](.+?)['\"]\), False\)")
 NO_TUPLE = ("task args must be a list or tuple", "argument after * must be an iterable")
 #: Where names stand that newcomers forget to import.
 MODULES = {
@@ -62,6 +63,20 @@ def import_line(name: str) -> str:
     """The line that imports a name of Celery's, or nothing if it is none."""
     module = MODULES.get(name) or ("celery" if name in celery.__all__ else "")
     return f"`from {module} import {name}`" if module else ""
+
+
+def retry_returned(failure: Failure, _what: str) -> list[str]:
+    """`return self.retry(…, throw=False)`: the task has returned the order to run it again."""
+    if not any("Object of type Retry is not JSON" in text for text in _texts(failure)):
+        return []
+    return ["A task returned a Retry. Raise it: `raise self.retry(…)`."]
+
+
+def retry_not_sent(failure: Failure, _what: str) -> list[str]:
+    """A retry whose message could not be made."""
+    found = (REJECT.search(text) for text in _texts(failure))
+    why = next((match for match in found if match), None)
+    return [f"The retry could not be sent: {why[1]}: {why[2]}"] if why else []
 
 
 def one_message_for_all(failure: Failure, _what: str) -> list[str]:

@@ -64,8 +64,15 @@ def of_another_app(failure: Failure, _what: str) -> list[str]:
         f"`{name}` is a task of another app, and not of `app`. The worker runs the tasks of `app`: "
         "write `@app.task`."
         for name, thing in failure.names.items()
-        if isinstance(thing, Task) and thing.app is not failure.app
+        if _is_task(thing) and thing.app is not failure.app
     ]
+
+
+def _is_task(thing: object) -> bool:
+    try:
+        return isinstance(thing, Task)
+    except Exception:  # a task that Celery cannot make
+        return False
 
 
 def _about_self(task: Task, message: str) -> list[str]:
