@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,17 @@ def test_every_kata_is_in_the_table() -> None:
     """The table of the README has a row for each kata, in order."""
     rows = re.findall(r"^\| \[(\w+)]\(katas/\w+/README\.md\)", README.read_text("utf-8"), re.M)
     assert rows == [kata.slug for kata in katas()]
+
+
+def test_the_map_in_the_readme_counts_right() -> None:
+    """The example has as many tests for each kata as there are."""
+    rows = re.findall(r"^ +.? (\d\d_\w+) +[█░]+ +\d+ of +(\d+)", README.read_text("utf-8"), re.M)
+    folders = [str(ROOT / "katas" / slug) for slug, _ in rows]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", *folders]
+    collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    found = dict(re.findall(r"^katas/(\d\d_\w+)/\S+: (\d+)$", collected, re.M))
+    assert rows
+    assert dict(rows) == found
 
 
 def test_the_map_in_the_readme_is_a_real_one() -> None:

@@ -64,7 +64,7 @@ def test_every_todo_has_its_name(kata: Kata) -> None:
     assert len(kata.todos) == len(gaps)
     for todo, gap in gaps.items():
         functions = [m[1] for line in lines[:gap] if (m := re.match(r"def (\w+)", line))]
-        in_a_function = lines[gap - 1].startswith(" ")
+        in_a_function = lines[gap - 1].startswith("    raise ")
         expected = {functions[-1]} if in_a_function else set(DEFAULTS)
         assert kata.todos[todo - 1] in expected
 

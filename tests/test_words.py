@@ -102,6 +102,24 @@ def _failure_of(module: object, kata: Kata, file: Path, timeline: Timeline, eage
             "`task_route` is not a setting of Celery. Did you mean `task_routes`?",
         ),
         ("app.conf.task_always_eager = True\ndef go(): assert 0", "`task_always_eager` is on"),
+        (
+            "def go(): raise TypeError('Object of type Retry is not JSON serializable')",
+            "A task returned a Retry. Raise it: `raise self.retry(…)`.",
+        ),
+        (
+            "from celery.exceptions import Reject\n"
+            "def go(): raise Reject(TypeError('charge() missing 1 argument'), requeue=False)",
+            "The retry could not be sent: TypeError: charge() missing 1 argument",
+        ),
+        (
+            "from celery.exceptions import MaxRetriesExceededError\n"
+            "def go(): raise MaxRetriesExceededError('no more')",
+            "Hand it the error: `self.retry(exc=error, …)`.",
+        ),
+        (
+            "def go():\n    add.starmap([(1, 2)]).delay()\n    assert 0",
+            "`starmap` sends one message for the whole list",
+        ),
     ],
 )
 def test_the_next_step(tmp_path: Path, code: str, says: str) -> None:

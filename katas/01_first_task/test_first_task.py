@@ -164,9 +164,7 @@ def test_quote_does_not_wait(kata, timeline, queue_size, naps):
         assert isinstance(result, AsyncResult), (
             f"{text} must return an AsyncResult. It returned {shown(result)}."
         )
-    assert not timeline.waits(), (
-        "`quote` waited for the price before it returned. No worker was running yet."
-    )
+    assert not timeline.waits(), "`quote` waited for the price. No worker was running yet."
     assert not naps, f"`quote` called `time.sleep`, for {naps} seconds. It must return at once."
     sent = messages(kata, timeline)
     assert len(sent) == 2, (
