@@ -65,7 +65,6 @@ class Workshop:
                 """
                 from pathlib import Path
                 from dojo.grading import curriculum
-                from dojo.running import servers
 
                 curriculum.ROOT = Path(__file__).resolve().parent
                 """

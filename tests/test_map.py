@@ -149,11 +149,15 @@ def test_all_is_done(workshop: Workshop) -> None:
 
 
 def test_the_reference_needs_no_guide(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run of the reference solutions ends with the bars."""
+    """A run of the reference solutions ends with the bars, and says whose answers it graded."""
     monkeypatch.setenv("SOLUTIONS", "1")
     result = shop.run()
     assert result.ret == pytest.ExitCode.OK
-    assert the_map(result)[-1] == "   04_new   ░░░░░░░░░░   0 of  2  needs Celery ≥ 99"
+    assert the_map(result)[-3:] == [
+        "   04_new   ░░░░░░░░░░   0 of  2  needs Celery ≥ 99",
+        "",
+        "This run grades the reference solutions. It does not look at your files.",
+    ]
 
 
 def test_the_same_cause_is_told_once(shop: Workshop) -> None:

@@ -134,6 +134,8 @@ def test_the_next_step(tmp_path: Path, code: str, says: str) -> None:
     [
         ("def go(): group(add.s(1), add.s(2)).delay(5, 6, 7).get()", "signature"),
         ("def go(): chain(group(add.s(1)), total.si([1]), add.s('x')).apply().get()", "signature"),
+        ("def go(): add.s(1).delay(2, 3, 4)", "signature"),
+        ("def go(): add.s(1).delay(colour=2)", "signature"),
         ("def go(): assert 0", "eager"),
         ("app.conf.task_routes = {}\ndef go(): assert 0", "setting"),
         ("def go(): raise NameError(\"name 'price' is not defined\")", "import"),

@@ -12,7 +12,6 @@ import contextlib
 import ctypes
 import linecache
 import os
-import re
 import signal
 import sys
 import threading
@@ -36,8 +35,6 @@ MOST_MESSAGES = 500  # and updates of a state, in one test; an honest one has so
 LAST_TRIES = 25  # how often, every 0.02 seconds, a thread is told to end
 WAKE = getattr(signal, "SIGVTALRM", None)  # nobody else uses it; there is none on Windows
 LOOK_FOR = "Look for an endless loop, a long sleep, or something that waits and never gets it."
-#: A line that waits, and does not loop.
-WAITS = re.compile(r"\b(?:sleep|wait|join|acquire|get|recv|accept|read|select|communicate)\(")
 NOT_RUN = "Until that is mended, the other tests of this file are not run."
 SESSION = pytest.StashKey[pytest.Session]()
 _forgotten: list[threading.Thread] = []  # those that could not be ended
@@ -147,14 +144,9 @@ class Guard:
     def _about_endless(self) -> str:
         calls = [message.sent.call for message in self._watch.busy()]
         what = calls[0] if calls and not self._test_is_busy() else "Your code"  # as `_place` does
-        does, look_for = (
-            ("waits and does not go on", "")
-            if WAITS.search(self._place())
-            else ("does not come to an end", f"\n{LOOK_FOR}")
-        )
         return (
-            f"{what} {does}: "
-            f"no task was sent, begun or ended for {TICK * self._patience():g} seconds.{look_for}"
+            f"{what} does not come to an end: "
+            f"no task was sent, begun or ended for {TICK * self._patience():g} seconds.\n{LOOK_FOR}"
         )
 
     def _about_storm(self) -> str:

@@ -24,6 +24,8 @@ def no_signature(failure: Failure) -> str:
     """Celery's canvas raises over what is no signature."""
     if not isinstance(failure.error, AttributeError | TypeError | KeyError):
         return ""
+    if WRONG_CALL.match(failure.raised):  # the arguments of a task do not fit
+        return ""
     things = (thing for frame in _celerys_frames(failure) for thing in _handed(frame))
     return next((text for thing in things if (text := _about(thing))), "")
 
