@@ -29,7 +29,7 @@ def write(kata):
     price, discount = kata.price, kata.show_discount
     kinds = {
         "a partial": lambda: (price.s(number(), "matt"), 2),
-        "arguments by name": lambda: (price.s(number(), paper="matt", copies=number()), 1),
+        "arguments by name": lambda: (price.s(number() + 0.5, paper="matt", copies=3), 1),
         "immutable": lambda: (discount.si(number()), 1),
         "options": lambda: (price.s(copies=number()).set(**OPTIONS, shadow=f"no {number()}"), 2),
         "a link": lambda: (linked(price.s()), 2),
