@@ -58,8 +58,8 @@ def express(signature):
     """
     # set() changes the signature that it is called on, so it must be called on a copy.
     copy = signature.clone()
-    # clone() copies the options in depth. Up to Celery 5.6 the copy has the very dict of
-    # keyword arguments that the original has.
+    # clone() copies the options, and the list of links among them. But up to Celery 5.6 the
+    # copy has the very dict of keyword arguments that the original has.
     copy["kwargs"] = dict(copy.kwargs)
     return copy.set(queue=EXPRESS_QUEUE, priority=EXPRESS_PRIORITY)
 
