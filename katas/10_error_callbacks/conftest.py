@@ -128,7 +128,7 @@ def why_not_reported(kata, calls):
         if not called_as_function(kata.report_failure):
             return (
                 "TODO 1: Celery sends `report_failure` as a task, and hands over the id only. It "
-                "calls a function\nthat takes the three arguments, and has no `bind=True`.\n"
+                "calls none but a function with the three arguments, and without `bind=True`.\n"
             )
         if error := next((call.error for call in calls if call.error), ""):
             return f"`report_failure` was called, and raised {error}\n"
