@@ -1,0 +1,67 @@
+"""11 · One bad page. See README.md in this folder."""
+
+import incidents
+from celery import Celery
+
+app = Celery("chord_errors")
+
+
+# Given, complete. Leave it as it is.
+
+
+class BadPage(ValueError):
+    """The customer has made a page that nobody can print."""
+
+
+@app.task
+def ink_for_page(page):
+    """The ink for one page in millilitres. `page` is the number of photos on it."""
+    if page < 0:
+        raise BadPage(f"a page cannot hold {page} photos")
+    return 2 + 5 * page
+
+
+@app.task
+def total_ink(amounts):
+    """Add up a list of amounts in millilitres."""
+    return sum(amounts)
+
+
+@app.task
+def report_failure(request, exc, traceback):
+    """An error callback: add an incident that says which task has failed, and why."""
+    incidents.report(request.task, request.id, f"{type(exc).__name__}: {exc}")
+
+
+# Your part.
+
+
+def strict_estimate(pages):
+    """The ink for a whole book, or nothing: all pages side by side, then one `total_ink`.
+
+    `pages` is a list with the number of photos on each page; it may be empty. Return the
+    AsyncResult of `total_ink` at once, without waiting.
+
+    When pages fail, one or more, the other pages are worked out all the same, `total_ink` is
+    not run, and `report_failure` is called once in all: for `total_ink`, and for no page. It
+    is called once, too, when all pages are good and `total_ink` itself fails.
+    """
+    raise NotImplementedError("TODO 1: a chord whose body has `report_failure` as error callback")
+
+
+def tolerant_estimate(pages):
+    """The ink for the good pages, and a list of the bad ones.
+
+    Each page is worked out by a task of its own, side by side, with one call of
+    `ink_for_page`. One task after them makes the report. Return its AsyncResult at once,
+    without waiting. Page 2 of [8, -1, 0] is bad, and the report is:
+
+        {"total": 44, "bad_pages": [{"page": 2, "error": "a page cannot hold -1 photos"}]}
+
+    Pages count from 1, and the bad ones stand in the order of the book. A page is bad when
+    `ink_for_page` raises a `BadPage`, and "error" is its text. A bad page is no incident.
+
+    Any other error is a fault of the shop. Then there is no report: all is as in
+    `strict_estimate`, with one call of `report_failure`, for the task that makes the report.
+    """
+    raise NotImplementedError("TODO 2: a chord that goes on when a page is bad")
