@@ -8,19 +8,20 @@ import pytest
 class Press:
     """The given tasks of the learner's module: what they worked on, and how they fail.
 
-    `runs` has the pages that `ink_for_page` was called with. An error in `errors` is raised for
-    its page, and `total_fails` by `total_ink`.
+    `runs` has the pages that `ink_for_page` was called with, and `reports` the name of the task
+    for each call of `report_failure`. An error in `errors` is raised for its page, and
+    `total_fails` by `total_ink`.
     """
 
     def __init__(self):
-        self.runs, self.errors, self.total_fails = [], {}, None
+        self.runs, self.reports, self.errors, self.total_fails = [], [], {}, None
 
 
 @pytest.fixture
 def press(kata, monkeypatch):
     """See `Press`. It must be there before a worker starts."""
     press = Press()
-    ink, total = kata.ink_for_page.run, kata.total_ink.run
+    ink, total, report = kata.ink_for_page.run, kata.total_ink.run, kata.report_failure.run
 
     def ink_for_page(page):
         press.runs.append(page)
@@ -33,8 +34,12 @@ def press(kata, monkeypatch):
             raise press.total_fails
         return total(amounts)
 
-    monkeypatch.setattr(kata.ink_for_page, "run", ink_for_page)
-    monkeypatch.setattr(kata.total_ink, "run", total_ink)
+    def report_failure(request, exc, traceback):
+        press.reports.append(request.task)
+        report(request, exc, traceback)
+
+    for given in (ink_for_page, total_ink, report_failure):
+        monkeypatch.setattr(getattr(kata, given.__name__), "run", given)
     return press
 
 

@@ -40,6 +40,14 @@ def error_of(call, result):
     return pytest.fail(f"{call} gave {value!r}. The caller must get the error.")
 
 
+def check_nobody_waited(name, timeline):
+    """Neither the function nor a task of it waited for a result."""
+    for wait in timeline.waits():
+        task = next((e.task for e in timeline.started() if e.id == wait.reader), None)
+        who = f"`{task}`, a task of `{name}`," if task else f"`{name}`"
+        pytest.fail(f"{who} waited for a result. A chord needs nobody to wait.")
+
+
 def check_runs(call, runs, pages):
     """Each page was worked on once."""
     missing, more = Counter(pages) - Counter(runs), Counter(runs) - Counter(pages)
@@ -49,17 +57,22 @@ def check_runs(call, runs, pages):
     )
 
 
-def check_one_incident(call, incidents, result, body, text):
+def check_one_incident(call, incidents, result, body, text, calls):
     """There is one incident: that of the body."""
     told = "".join(f"\n    {i['task']}: {i['error']}" for i in incidents)
+    assert len(calls) == len(incidents), (
+        f"{call} failed. `report_failure` was called {len(calls)} times, for "
+        f"{', '.join(calls) or 'no task'}, and there are {len(incidents)} incidents.\nEach call of "
+        "it makes one incident, and nothing else makes one. It is given: leave it as it is."
+    )
     assert incidents, (
         f"{call} failed, and there is no incident.\nThe body of the chord needs `report_failure` "
         "as its error callback. (`.set(link_error=…)` takes a list; `.on_error(…)` makes it.)"
     )
     of_body = [i for i in incidents if i["id"] == result.id]
     assert len(incidents) == len(of_body), (
-        f"{call} must make one incident, for {body}. It made {len(incidents)}:{told}\nThe error "
-        "callback of a page is called for each page that fails, the one of the body once in all."
+        f"{call} must make one incident, and it is for {body}. There is:{told}\nThe error callback "
+        "of a page is called for each page that fails, the one of the body once in all."
     )
     assert len(incidents) == 1, f"{call} must make one incident. It made {len(incidents)}:{told}"
     (incident,) = incidents
@@ -112,6 +125,9 @@ def test_all_pages_are_sent_at_once(kata, press, timeline, start_worker, settle,
     assert len({result.id for result in results}) == 3, f"{call} made results with one id."
     start_worker()
     settle()
+    check_nobody_waited(name, timeline)
+    faults = {e.error for e in timeline.failed() if "BadPage" not in e.error}
+    assert not faults, f"{call}: tasks failed. {'; '.join(sorted(faults))}"
     check_runs(call, press.runs, pages * 2 + pages[:1])
     bodies, ids = len(timeline.started()) - expected, {e.id for e in timeline.sent()}
     most = 1 if name == "strict_estimate" else 3
@@ -147,10 +163,13 @@ def test_bad_pages_make_one_incident(kata, press, start_worker, settle, incident
     start_worker()
     for _ in range(2):
         incidents.clear()
+        press.reports.clear()
         call = f"strict_estimate({pages})"
         result = checked("strict_estimate", kata.strict_estimate(pages))
         settle()
-        check_one_incident(call, incidents, result, "`tasks.total_ink`", "cannot hold -")
+        check_one_incident(
+            call, incidents, result, "`tasks.total_ink`", "cannot hold -", press.reports
+        )
 
 
 @pytest.mark.todo(1)
@@ -166,7 +185,9 @@ def test_a_total_that_fails_is_one_incident(kata, press, start_worker, settle, i
     error = error_of(call, result)
     assert "no price for ink" in error, f"{call}: the caller must get its error, not {error}."
     settle()
-    check_one_incident(call, incidents, result, "`tasks.total_ink`", "no price for ink")
+    check_one_incident(
+        call, incidents, result, "`tasks.total_ink`", "no price for ink", press.reports
+    )
 
 
 @pytest.mark.todo(2)
@@ -212,7 +233,7 @@ def test_a_fault_of_the_shop_is_an_incident(
     """An error that is no `BadPage`: the other pages finish, no report, one incident."""
     press.errors[13] = error("the ink meter is broken")
     start_worker()
-    call = f"A page of tolerant_estimate({pages}) raises a {error.__name__}, and"
+    call = f"A page of tolerant_estimate({pages}) raises {error.__name__}, and"
 
     result = checked("tolerant_estimate", kata.tolerant_estimate(pages))
 
@@ -222,7 +243,9 @@ def test_a_fault_of_the_shop_is_an_incident(
     check_runs(f"{call} the others go on", press.runs, pages)
     more = timeline.started()[len(pages) :]
     assert not more, f"{call} {', '.join(e.call for e in more)} ran. There must be no report."
-    check_one_incident(f"{call} it", incidents, result, "the task that reports", "ink meter")
+    check_one_incident(
+        f"{call} it", incidents, result, "the task that reports", "ink meter", press.reports
+    )
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -232,9 +255,6 @@ def test_nobody_waits(kata, press, start_worker, timeline, settle, naps, name):
     for pages in ([2, 3], [1, -1, 4]):
         getattr(kata, name)(pages)
         settle()
-    for wait in timeline.waits():
-        task = next((e.task for e in timeline.started() if e.id == wait.reader), None)
-        who = f"`{task}`, a task of `{name}`," if task else f"`{name}`"
-        pytest.fail(f"{who} waited for a result. A chord needs nobody to wait.")
+    check_nobody_waited(name, timeline)
     assert not naps, f"`{name}`, or a task of it, slept for {naps} seconds."
     assert timeline.sent(), f"`{name}` sent nothing."
