@@ -15,11 +15,8 @@ SOLUTIONS = {"SOLUTIONS": "1"}
 SHORT = 4  # turns in a round of a program that runs for about a second
 TIMED = ("-p", "benchmarks.timing")
 
-# Tests that ask for `kata` and `celery_worker`, and nothing else that is the dojo's.
-WITH_A_WORKER = (
-    "katas/01_first_task/test_first_task.py::test_every_way_to_pass_arguments",
-    "katas/02_chain_and_group/test_chain_and_group.py::test_prepare_runs_the_three_steps",
-)
+# A test that asks for `kata` and `celery_worker`, and for nothing else that is the dojo's.
+WITH_A_WORKER = ("katas/01_first_task/test_first_task.py::test_every_way_to_pass_arguments",)
 # Tests that ask for `eager`.
 EAGER = tuple(
     f"katas/04_retry/test_retry.py::{name}"
