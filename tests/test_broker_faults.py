@@ -149,8 +149,12 @@ def test_a_dead_client_gives_its_memory_back(broker: Broker, client: Redis) -> N
     assert not gone._incoming
     watched = weakref.ref(gone)
     del gone
-    gc.collect()
-    assert watched() is None
+    for _ in range(1000):  # the loop may be in the middle of the turn in which it was dropped
+        client.ping()
+        gc.collect()
+        if watched() is None:
+            return
+    pytest.fail("something still holds the client")
 
 
 def test_ask_and_half_close(broker: Broker, client: Redis) -> None:
