@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -103,12 +104,32 @@ class Workshop:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option of the proofs."""
+    """Add the options of the proofs."""
     parser.addoption(
         "--whole",
         action="store_true",
         help="run all tests of a kata on each wrong answer, not only those that must catch it",
     )
+    parser.addoption(
+        "--since",
+        metavar="COMMIT",
+        help="run the proofs of the katas that were changed since, and a quarter of the others",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the proofs that `--since` does not ask for."""
+    since = config.getoption("since")
+    if since is None:
+        return
+    from tests.sampling import sampled  # it needs git
+
+    try:
+        kept, left_out = sampled(items, since)
+    except subprocess.CalledProcessError as error:
+        raise pytest.UsageError(f"--since {since}: {error.stderr.strip()}") from None
+    items[:] = kept
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture

@@ -14,14 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from _pytest.config import default_plugins
 
 from dojo.grading.curriculum import ROOT
 from dojo.grading.proofs import Answer
 
+#: What nearly every run of a kata imports, now or later: half the cost of a short one.
 PRELOAD = [
     "pytest",
-    "celery.contrib.pytest",
-    *("dojo.plugin", "dojo.fixtures.kata", "dojo.fixtures.workers", "dojo.running.broker"),
+    *(f"_pytest.{name}" for name in default_plugins if name != "unraisableexception"),
+    *("pytest_timeout", "xdist.plugin", "time_machine", "pdb"),
+    *("celery.contrib.pytest", "celery.contrib.testing.worker", "celery.worker.consumer"),
+    *("celery.backends.redis", "celery.concurrency.solo", "celery.concurrency.thread"),
+    *("celery.app.control", "celery.loaders.app", "celery.fixups.django"),
+    *("kombu.transport.redis", "dojo.plugin", "dojo.running.broker", "dojo.telling.explain"),
 ]
 PATIENCE = 300.0  # seconds for one answer, on a machine of any speed
 
