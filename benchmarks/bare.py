@@ -1,4 +1,11 @@
-"""Three empty tests: what a run of pytest costs in any case."""
+"""Three empty tests, and what an app imports: what a run of pytest on an app costs in any case."""
+
+import importlib
+
+from benchmarks.cases import APP_NEEDS
+
+for name in APP_NEEDS:
+    importlib.import_module(name)
 
 
 def test_one() -> None:

@@ -76,7 +76,7 @@ def solving(*options: str, turns: int = 1) -> Program:
 
 
 def bare() -> Program:
-    """pytest with the same plugins on three empty tests, and without the dojo: the floor."""
+    """pytest with the same plugins on three empty tests beside an app's imports: the floor."""
     off = [word for name in sorted(SWITCHED_OFF | {OURS}) for word in ("-p", f"no:{name}")]
     options = ("-c", os.devnull, "--rootdir=.", "--noconftest", "-p", "celery.contrib.pytest")
     return Program(("-m", "pytest", *options, *off, "benchmarks/bare.py"), turns=SHORT)

@@ -9,6 +9,7 @@ import pytest
 from dojo import arguments
 from dojo.grading import curriculum
 from dojo.running import servers
+from dojo.safety.limits import too_few_files
 from dojo.telling.progress import TALLY, Tally
 
 #: The rooms' own plugins: what has fixtures, options or hooks.
@@ -22,6 +23,7 @@ PLUGINS = [
     )
 ]
 HANG_GUARD = 30  # seconds; the last resort. A kata that reaches it is a defect of ours.
+PYTESTS_OWN = "fE"  # what `-r` is when nobody gives it
 MARKERS = (
     "cluster: needs a Docker engine, which starts a Redis and a RabbitMQ; off by default",
     "todo(number): the TODO of the kata that the test is about",
@@ -51,6 +53,10 @@ def _set_up(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", warning)
     if config.option.timeout is None and not config.getini("timeout"):
         config.option.timeout, config.option.timeout_method = HANG_GUARD, "signal"
+    if config.pluginmanager.has_plugin("terminal"):
+        config.option.no_header = True
+        if config.option.reportchars == PYTESTS_OWN:
+            config.option.reportchars = "N"  # the map of the katas says what failed
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -62,6 +68,8 @@ def pytest_configure(config: pytest.Config) -> None:
             "the katas: uv run pytest, or pip install -e . and then pytest."
         )
     _set_up(config)
+    if trouble := too_few_files():
+        raise pytest.UsageError(trouble)
     servers.check()
     arguments.find_katas(config)
     # Before all others: a report says which kata it is of before the failure is explained.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import TASKS, Workshop
+from tests.workshop import TASKS, Workshop
 
 #: Two tests, for TODO 1 and TODO 2; the answers below pass none, one or both.
 TWO = '''

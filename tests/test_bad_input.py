@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.conftest import TASKS, Workshop
+from tests.workshop import TASKS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -22,7 +22,7 @@ from dojo.evidence.timeline import Event
 from dojo.telling.chart import collecting
 from dojo.telling.chart.drawing import MOST_EVENTS, drawn
 from dojo.telling.chart.page import SIGNATURE
-from tests.conftest import TASKS, Workshop
+from tests.workshop import TASKS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from dojo.grading.curriculum import ROOT
-from tests.conftest import TOLD_OUTSIDE
+from tests.workshop import TOLD_OUTSIDE
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 

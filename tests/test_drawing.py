@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import TASKS, Workshop
+from tests.workshop import TASKS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -6,13 +6,13 @@ import re
 
 import pytest
 
-from tests.conftest import TASKS, Workshop
 from tests.test_hostile import DIRECTLY, IN_A_PROCESS, ON_A_WORKER, QUOTE, told
+from tests.workshop import TASKS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
 
 LINE = TASKS.count("\n")
-ENDLESS = "does not come to an end: no task was sent, begun or ended for "
+ENDLESS = "has not come to an end: no task was sent, begun or ended for "
 NOT_RUN = "Until that is mended, the other tests of this file are not run."
 TWO_MORE = '''
     import pytest

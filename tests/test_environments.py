@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import pytest
 
-from tests.conftest import PASSES, TASKS, Workshop
+from tests.workshop import PASSES, TASKS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -84,6 +84,35 @@ def test_no_loopback(workshop: Workshop) -> None:
     assert output.count("This is no fault of your answer") == 1
     assert "TODO 1" not in output
     assert "ulimit" not in output
+
+
+@pytest.mark.parametrize(("soft", "hard"), [(40, 4096), (40, 40)])
+def test_few_open_files(workshop: Workshop, soft: int, hard: int) -> None:
+    """A low limit is raised; one that cannot be raised is told at once, with what to do."""
+    resource = pytest.importorskip("resource")
+    workshop.kata(WORKER)
+    workshop.write(
+        "limited.py",
+        f"""
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
+        """,
+    )
+    if hard > resource.getrlimit(resource.RLIMIT_NOFILE)[1]:
+        pytest.skip("the limit cannot be so high here")
+    result = workshop.run("-p", "limited")
+    if hard > soft:
+        result.assert_outcomes(passed=2)
+    else:
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*may open 40 files here*ulimit -n 1024"])
+
+
+def test_without_a_terminal_report(workshop: Workshop) -> None:
+    """`-p no:terminal` prints nothing, and the exit code still tells."""
+    workshop.kata(WORKER)
+    result = workshop.run("-p", "no:terminal")
+    assert (result.ret, result.outlines) == (pytest.ExitCode.OK, [])
 
 
 def test_a_file_that_hides_a_package(workshop: Workshop) -> None:

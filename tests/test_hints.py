@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import Workshop
 from tests.shop import WHOLE, the_map
+from tests.workshop import Workshop
 
 pytestmark = pytest.mark.timeout(300)
 

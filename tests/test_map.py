@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import PASSES, Workshop
 from tests.shop import LINE, TWO, WHOLE, the_map
+from tests.workshop import PASSES, Workshop
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -10,7 +10,7 @@ import pytest
 
 from dojo.__main__ import main
 from dojo.grading import curriculum, new
-from tests.conftest import TOLD_OUTSIDE
+from tests.workshop import TOLD_OUTSIDE
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -15,7 +15,7 @@ from dojo.__main__ import main
 from dojo.grading import curriculum
 from dojo.running import playground
 from dojo.running.broker import EmbeddedRedis
-from tests.conftest import TOLD_OUTSIDE
+from tests.workshop import TOLD_OUTSIDE
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-from tests.conftest import TASKS, Workshop
+from tests.workshop import TASKS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
 

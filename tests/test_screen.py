@@ -7,7 +7,7 @@ import runpy
 import pytest
 
 from dojo.grading.curriculum import ROOT
-from tests.conftest import TASKS, Workshop
+from tests.workshop import TASKS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -15,7 +15,7 @@ from kombu.entity import Exchange, Queue
 
 from dojo.running import amqp, servers
 from dojo.running.broker import EmbeddedRedis
-from tests.conftest import TASKS, Workshop
+from tests.workshop import TASKS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -9,7 +9,7 @@ import sys
 import celery
 import pytest
 
-from tests.conftest import PASSES, TASKS, Workshop
+from tests.workshop import PASSES, TASKS, Workshop
 
 NAMED = re.search(r"py3(\d+)-celery(\d)(\d+)", os.environ.get("TOX_ENV_NAME", ""))
 

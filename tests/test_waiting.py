@@ -8,7 +8,7 @@ import pytest
 
 from dojo.evidence.timeline import Event, Timeline
 from dojo.evidence.waiting import Watch
-from tests.conftest import TASKS, Workshop
+from tests.workshop import TASKS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
 

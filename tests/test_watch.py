@@ -11,7 +11,7 @@ from typing import IO
 
 import pytest
 
-from tests.conftest import PASSES, TASKS, Workshop
+from tests.workshop import PASSES, TASKS, Workshop
 
 pytest.importorskip("watchfiles", reason="watchfiles is not installed")
 pytestmark = pytest.mark.timeout(300)

@@ -145,7 +145,7 @@ class Guard:
         calls = [message.sent.call for message in self._watch.busy()]
         what = calls[0] if calls and not self._test_is_busy() else "Your code"  # as `_place` does
         return (
-            f"{what} does not come to an end: "
+            f"{what} has not come to an end: "
             f"no task was sent, begun or ended for {TICK * self._patience():g} seconds.\n{LOOK_FOR}"
         )
 
