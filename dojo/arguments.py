@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dojo.grading.curriculum import ROOT, katas
+from dojo.grading import curriculum
 from dojo.telling.option import PATHS
 
 
@@ -20,11 +20,11 @@ def find_katas(config: pytest.Config) -> None:
 
 
 def _meant(arg: str, start: Path) -> str:
-    path = start / arg
-    for kata in katas():
+    path, root = start / arg, curriculum.ROOT
+    for kata in curriculum.katas():
         if path in (kata.stub, kata.folder / "README.md"):
             return str(kata.folder)
-    if path.exists() or not path.name or path.parent not in (start, ROOT, ROOT / "katas"):
+    if path.exists() or not path.name or path.parent not in (start, root, root / "katas"):
         return arg
-    found = [kata.folder for kata in katas() if kata.slug.startswith(path.name)]
+    found = [kata.folder for kata in curriculum.katas() if kata.slug.startswith(path.name)]
     return str(found[0]) if len(found) == 1 else arg

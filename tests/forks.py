@@ -31,6 +31,8 @@ def run_pytest(
     for stream, path in ((1, output), (2, errors)):
         with path.open("wb") as file:
             os.dup2(file.fileno(), stream)
+    letters = environment.get("PYTHONIOENCODING", "utf-8")
+    sys.stdout.reconfigure(encoding=letters)  # type: ignore[union-attr]
     sys.exit(pytest.console_main())
 
 

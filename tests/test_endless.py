@@ -136,7 +136,7 @@ def test_a_storm(workshop: Workshop, storm: str) -> None:
             kata.quote.delay(2)
             settle()
     '''
-    output = told(workshop, storm, tests)
+    output = told(workshop, storm, tests, "--timeout=100")  # it is long on a busy machine
     assert output.count("times in this test, and there is no end to it.") == 1
     assert output.count(NOT_RUN) == 1
 

@@ -31,6 +31,9 @@ FILES = [
 ]
 
 
+HARNESS = ("__init__", "conftest", "forks", "sampling", "test_trees", "workshop")
+
+
 class Checkout:
     """A copy of the repository with one kata, 01_first_task."""
 
@@ -39,7 +42,7 @@ class Checkout:
         self._pytester = pytester
         names = ["pyproject.toml", "conftest.py", "dojo", "proofs/01_first_task.toml"]
         names += [f"{tree}/01_first_task" for tree in ("katas", "solutions")]
-        names += [f"tests/{name}.py" for name in ("__init__", "conftest", "test_trees")]
+        names += [f"tests/{name}.py" for name in HARNESS]
         for name in [*names, "tests/test_proofs.py"]:
             source, target = curriculum.ROOT / name, self.folder / name
             target.parent.mkdir(exist_ok=True)
