@@ -117,6 +117,45 @@ def _failure_of(module: object, kata: Kata, file: Path, timeline: Timeline, eage
             "Hand it the error: `self.retry(exc=error, …)`.",
         ),
         (
+            "def go(): (add.s(1, 2) | total.s().delay())",
+            "`.delay()` belongs to the last part only",
+        ),
+        (
+            "def go(): chain(add.s(1, 2), total.delay()).delay()",
+            "`total.delay(…)` sends `total` here and now. A signature is due in its place: "
+            "`total.s(…)`.",
+        ),
+        ("def go(): chain(add.s(1, 2), total()).delay()", "`total(…)` runs `total` here and now."),
+        ("def go(): add.apply_async((1,), link=total.delay())", "`total.delay(…)` sends `total`"),
+        (
+            "def go(): add.apply_async(args=[1], link=total.s)",
+            "`link` takes a signature: `total.s()`",
+        ),
+        ("def go(): add.apply_async(args=[1], link_error=total)", "takes a signature: `total.s()`"),
+        (
+            "def go(): add.s(1, 2).link(total.s()).delay()",
+            "`.link(…)` returns the callback, and not the signature that it was called on.",
+        ),
+        ("def go(): add.s(1).link_error(total.s()).delay()", "Use `.on_error(…)`, or call"),
+        ("def go(): total.on_error(add.s())", "Its signature has: `total.s(…).on_error(…)`."),
+        ("def go(): add.delay(1) * 2", "An AsyncResult stands for a value that is not there yet."),
+        ("def go(): group([add.s(1)])(total.s(), 5, 6)", "A group hands its results to nobody."),
+        ("def go(): group(add.s(1), total.s()).delay()", "none gets the result of another."),
+        ("def go(): chord([add.delay(1)])(total.s())", "`.delay()` has sent"),
+        ("def go(): add.apply_async(1, 2)", "takes the arguments as one tuple"),
+        (
+            "@app.task(bind=True)\ndef free(x, y=1): return x * y\n\ndef go(): free(2)",
+            "`free` is bound (`bind=True`)",
+        ),
+        (
+            "@app.task\ndef tell(x): return self.request.id\n\ndef go(): tell(2)",
+            "`self` is the first parameter of a bound task: `@app.task(bind=True)`.",
+        ),
+        (
+            "app.conf.queues = []\ndef go(): assert 0",
+            "`queues` is not a setting of Celery. Did you mean `task_queues`?",
+        ),
+        (
             "def go():\n    add.starmap([(1, 2)]).delay()\n    assert 0",
             "`starmap` sends one message for the whole list",
         ),
@@ -124,7 +163,7 @@ def _failure_of(module: object, kata: Kata, file: Path, timeline: Timeline, eage
 )
 def test_the_next_step(tmp_path: Path, code: str, says: str) -> None:
     """A mistake that newcomers make is named, with what to write instead."""
-    eager = "bind" in code or "self" in code or "async" in code or "queue" in code
+    eager = any(word in code for word in ("bind", "self", "async def", "queue"))
     text = " ".join(told(tmp_path, code, eager).split())
     assert says in text
 

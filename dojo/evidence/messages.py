@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from dojo.evidence.timeline import CLOSING, READS, REQUEUED, Event
 
@@ -109,3 +110,15 @@ def why(message: Message, readers: list[Reader]) -> str:
         return f"{call} waits in queue '{queue}' for a free place in the worker."
     read = ", ".join(f"'{q}'" for q in sorted({q for r in readers for q in r.queues}))
     return f"{call} waits in queue '{queue}'; the worker reads only {read}."
+
+
+def first_of(result: Any) -> Any:
+    """The result of the task that was sent first, of those that lead to this one.
+
+    The steps of a chain, and the header of a chord, are the parents of what comes after them.
+    """
+    while (before := getattr(result, "parent", None)) is not None:
+        result = before
+    while members := getattr(result, "results", None):
+        result = members[0]
+    return result

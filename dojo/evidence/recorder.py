@@ -21,6 +21,7 @@ from celery.app.amqp import AMQP
 from celery.exceptions import Reject
 from celery.result import AsyncResult
 
+from dojo.evidence.messages import first_of
 from dojo.evidence.timeline import REQUEUED, Event
 
 
@@ -137,9 +138,10 @@ class Recorder:
         if known & self._reads or not self.learner_calls():
             return
         self._reads.add((kind, result.id, reader))
-        worker = self._node(task.request.id, task.request) if task else None
-        name = getattr(task, "name", "")
-        self._sink.record(Event(kind, name, result.id, reader=reader, worker=worker))
+        event = Event(kind, getattr(task, "name", ""), result.id, reader=reader)
+        event.worker = self._node(task.request.id, task.request) if task else None
+        event.root_id = first_of(result).id
+        self._sink.record(event)
 
     def learner_calls(self) -> str | None:
         """The learner's function that is among the callers of the running one, or None.
@@ -214,10 +216,12 @@ class Recorder:
 
     def _failure(self, sender: Any, task_id: str, exception: Any, **_: Any) -> None:
         frames = extract_tb(getattr(exception, "__traceback__", None))
-        mine = [(f.filename, f.lineno or 0) for f in frames if f.filename in self._learner_files]
-        where = mine[-1] if mine else None
-        error = _described(exception)
-        self._sink.record(self._of_running("failed", sender, task_id, error=error, where=where))
+        places = [(f.filename, f.lineno or 0) for f in frames]
+        mine = [place for place in places if place[0] in self._learner_files]
+        failed = self._of_running("failed", sender, task_id, error=_described(exception))
+        failed.where = mine[-1] if mine else None
+        failed.raised_at = places[-1] if places else None
+        self._sink.record(failed)
         if getattr(self._running, "stumbled", None) == task_id:
             self._running.stumbled = None
             self._sink.record(self._of_running("finished", sender, task_id, state="FAILURE"))

@@ -14,6 +14,7 @@ from celery.backends.asynchronous import BaseResultConsumer
 from celery.exceptions import TimeoutError
 from celery.result import AsyncResult
 
+from dojo.evidence.messages import first_of
 from dojo.evidence.recorder import Recorder, current_worker_task
 from dojo.evidence.timeline import Event
 from dojo.evidence.waiting import STEP, NeverReady, Watch
@@ -148,14 +149,24 @@ class _Waiter:
         return f"`{function}` waits" if function else "The test waits"
 
     def _named(self, result: AsyncResult) -> str:
-        sent = [e for e in self._watch.timeline.sent() if e.id == result.id]
-        return f"the result of {sent[-1].call}" if sent else "a result that nobody has sent"
+        if sent := self._sent(result):
+            return f"the result of {sent.call}"
+        first = self._sent(first_of(result))
+        return (
+            f"a result that comes after {first.call}" if first else "a result that nobody has sent"
+        )
 
     def _for_what(self, result: AsyncResult) -> str:
-        sent = [e for e in self._watch.timeline.sent() if e.id == result.id]
-        if sent:
-            return f"for the result of {sent[-1].call}. It can never come."
+        if sent := self._sent(result):
+            return f"for the result of {sent.call}. It can never come."
+        if first := self._sent(first_of(result)):
+            return f"for the result of a later step, which is sent when {first.call} has ended."
         return "for a result that can never come: no message with its id was sent."
+
+    def _sent(self, result: AsyncResult) -> Event | None:
+        """The last message of the task with this result."""
+        sent = [event for event in self._watch.timeline.sent() if event.id == result.id]
+        return sent[-1] if sent else None
 
 
 def _stored(result: AsyncResult) -> bool:

@@ -81,6 +81,8 @@ class Event:
     error: str | None = None
     #: Only for "failed": file and line of the learner's code that the error came through last.
     where: tuple[str, int] | None = None
+    #: Only for "failed": file and line that raised the error.
+    raised_at: tuple[str, int] | None = None
     #: Only for "finished": Celery's word for how it ended, such as "SUCCESS" or "RETRY",
     #: or REQUEUED. For "update": the state that the task has given itself.
     state: str | None = None

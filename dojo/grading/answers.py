@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from dojo.grading import curriculum
 from dojo.grading.curriculum import Kata
+from dojo.grading.source import line_of, names_defined
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -169,7 +170,7 @@ def check_app(module: types.ModuleType, answer: Path) -> None:
     if isinstance(app, Celery):
         return
     found = f"`app` is {type(app).__name__}, not a Celery app" if app else "there is no `app`"
-    line = _names_defined(answer).get("app")
+    line = names_defined(answer).get("app")
     where = f"{shown(answer)}, line {line}" if line else shown(answer)
     raise AnswerError(
         f"{where}: {found}. The tests and the worker look for a line such as\n"
@@ -232,18 +233,11 @@ def described(error: BaseException) -> str:
 
 def about_missing_name(answer: Path, name: str) -> str:
     """What to tell a learner whose file does not define `name`."""
-    defined = _names_defined(answer)
+    defined = names_defined(answer)
     text = f"{shown(answer)} does not define `{name}`. The tests need that name: keep it."
     for close in difflib.get_close_matches(name, defined, n=1):
         text += f"\n    line {defined[close]}: did you mean `{name}` where it says `{close}`?"
     return text
-
-
-def _names_defined(answer: Path) -> dict[str, int]:
-    """The functions and variables at the top level of the file, and their lines."""
-    source = answer.read_text(encoding="utf-8", errors="replace")
-    found = re.finditer(r"^(?:(?:async )?def (\w+)|(\w+)\s*(?::.*)?=)", source, re.M)
-    return {m[1] or m[2]: source.count("\n", 0, m.start()) + 1 for m in found}
 
 
 def todo_lines(answer: Path) -> dict[int, int]:
@@ -265,21 +259,9 @@ def place_of(kata: Kata, todo: int) -> str:
     """
     answer = file_of(kata)
     name = kata.todos[todo - 1] if 0 < todo <= len(kata.todos) else ""
-    line = todo_lines(answer).get(todo) or _line_of(name, answer)
+    line = todo_lines(answer).get(todo) or line_of(name, answer)
     where = shown(answer) + (f", line {line}" if line else "")
     return where + (f", `{name}`" if name else "")
-
-
-def _line_of(name: str, answer: Path) -> int | None:
-    """The line that defines a name, or else the first one with that word."""
-    if not name or not answer.is_file():
-        return None
-    lines = answer.read_text(encoding="utf-8", errors="replace").splitlines()
-    for pattern in (rf"(?:async )?(?:def|class) {name}\b", rf".*\b{name}\b"):
-        for number, line in enumerate(lines, 1):
-            if re.match(pattern, line):
-                return number
-    return None
 
 
 def gaps(answer: Path) -> set[int]:

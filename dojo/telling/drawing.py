@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shutil import get_terminal_size
+
 from dojo.evidence.timeline import READS, Event, Timeline
 from dojo.telling.words import shortened
 
@@ -20,7 +22,8 @@ TOLD = {
     "unknown": "unknown",
 }
 MOST_EVENTS = 10  # a longer timeline is cut in the middle
-LANE = 11  # characters
+TIME, LANE = 9, 11  # characters of the columns
+INDENT = 4  # of a failure's text
 WIDEST = 96  # characters of a line
 CALLER = "caller"
 
@@ -34,8 +37,9 @@ def drawn(timeline: Timeline) -> str:
     if not events:
         return ""
     lanes = _lanes(events)
+    room = min(WIDEST, get_terminal_size().columns - INDENT) - TIME - LANE * len(lanes)
     head = "     ms  " + "".join(f"{name:{LANE}}" for name in lanes.values())
-    lines = [_line(event, events[0].at, timeline, list(lanes)) for event in events]
+    lines = [_line(event, events[0].at, timeline, list(lanes), room) for event in events]
     shown = _cut(events, lines)
     return "\n".join(
         line if len(line) <= WIDEST else line[: WIDEST - 1] + "…"
@@ -83,22 +87,23 @@ def _who(event: Event) -> str:
     return CALLER if outside else event.worker or "a worker"
 
 
-def _line(event: Event, start: float, timeline: Timeline, lanes: list[str]) -> str:
+def _line(event: Event, start: float, timeline: Timeline, lanes: list[str], room: int) -> str:
     cells = [TOLD[event.kind] if lane == _who(event) else "|" for lane in lanes]
     drawing = "".join(f"{cell:{LANE}}" for cell in cells)
-    return f"{(event.at - start) * 1000:7.0f}  {drawing}{_what(event, timeline)}"
+    return f"{(event.at - start) * 1000:7.0f}  {drawing}{_what(event, timeline, room)}"
 
 
-def _what(event: Event, timeline: Timeline) -> str:
+def _what(event: Event, timeline: Timeline, room: int) -> str:
     what = event.call if event.args or event.kwargs else event.task
     if event.kind == "sent":
-        what += f" to queue '{event.queue}'"
-        what += f", due in {event.countdown:g} s" if event.countdown else ""
-        what += _sender(event, timeline)
-        what += "" if event.published else " (it did not go out)"
+        where = f" to queue '{event.queue}'"
+        where += f", due in {event.countdown:g} s" if event.countdown else ""
+        where += _sender(event, timeline)
+        where += "" if event.published else " (it did not go out)"
+        # Where it went tells more than its last argument.
+        what = shortened(what, max(room - len(where), len(event.task) + 3)) + where
     elif event.kind in READS:
-        of = next((f"the result of {e.call}" for e in timeline.sent() if e.id == event.id), "")
-        what = f"{'at' if event.kind == 'look' else 'for'} {of or 'a result that nobody has sent'}"
+        what = f"{'at' if event.kind == 'look' else 'for'} {_read(event, timeline)}"
     elif event.kind == "update":
         what = f"{event.task}: {event.state} {shortened(repr(event.meta), 40)}"
     elif event.kind == "started":
@@ -107,6 +112,15 @@ def _what(event: Event, timeline: Timeline) -> str:
     if event.error:
         what += f": {event.error.splitlines()[0].removeprefix('Retry: ')}"
     return what
+
+
+def _read(event: Event, timeline: Timeline) -> str:
+    """Whose result it is. A later step of a chain, or the body of a chord, is not sent yet."""
+    calls = {sent.id: sent.call for sent in timeline.sent()}
+    if event.id in calls:
+        return f"the result of {calls[event.id]}"
+    first = calls.get(event.root_id or "")
+    return f"a result that comes after {first}" if first else "a result that nobody has sent"
 
 
 def _sender(sent: Event, timeline: Timeline) -> str:

@@ -12,7 +12,17 @@ from dojo.grading import answers
 from dojo.telling.drawing import drawn
 from dojo.telling.explanation import Explanation
 from dojo.telling.failure import Failure, place, source
-from dojo.telling.rules import asides, calls, canvas, errors, machine, options, settings, whole
+from dojo.telling.rules import (
+    asides,
+    calls,
+    canvas,
+    errors,
+    machine,
+    options,
+    settings,
+    statement,
+    whole,
+)
 from dojo.telling.words import command, paragraphs
 
 #: The first of these that says something says all.
@@ -52,6 +62,13 @@ BESIDE: tuple[Callable[[Failure, str], list[str]], ...] = (
     calls.retry_not_sent,
     calls.one_message_for_all,
     canvas.next_signature,
+    statement.sent_in_place,
+    statement.callback_returned,
+    statement.callback_no_signature,
+    statement.asked_of_a_task,
+    statement.result_is_no_value,
+    statement.group_hands_nothing_on,
+    statement.result_in_canvas,
     asides.result_thrown_away,
     settings.mistyped,
     settings.no_time_zone,
@@ -102,7 +119,7 @@ def _where(failure: Failure) -> str:
 
     Of the test only the place is named if its message says it all.
     """
-    last = failure.in_tasks[-1:]
+    last = failure.unplanned[-1:]
     told = [
         _quoted(*event.where, prefix="" if event.eager else "in the worker: ")
         for event in last
@@ -110,7 +127,8 @@ def _where(failure: Failure) -> str:
     ]
     told += [_quoted(file, line) for file, line in failure.of_answer[-3:]]
     for file, line in failure.of_test[-1:]:
-        told.append(place(file, line) if errors.said_by_test(failure) else _quoted(file, line))
+        said = errors.said_by_test(failure) or errors.pytest_failure(failure)
+        told.append(place(file, line) if said else _quoted(file, line))
     return "\n".join(told)
 
 

@@ -20,6 +20,7 @@ from celery import Celery, Task
 from dojo.evidence.timeline import Event, Timeline
 from dojo.grading import answers
 from dojo.grading.curriculum import Kata
+from dojo.grading.source import function_at, names_defined
 
 TIMELINE = pytest.StashKey[Timeline]()  # where a test leaves its timeline for us
 #: Who asks for one of these wants to know what Celery did.
@@ -84,6 +85,23 @@ class Failure:
     def in_tasks(self) -> list[Event]:
         """The tasks that failed, in order."""
         return self.timeline.failed() if self.timeline is not None else []
+
+    @cached_property
+    def unplanned(self) -> list[Event]:
+        """The tasks that failed otherwise than the kata has planned, in order.
+
+        Planned is what a given function, a given module or the test itself raises on purpose.
+        """
+        return [event for event in self.in_tasks if not self._is_planned(event)]
+
+    def _is_planned(self, failed: Event) -> bool:
+        file, line = failed.raised_at or ("", 0)
+        if not source(file, line).startswith("raise "):
+            return False
+        if Path(file) != self.answer:
+            return Path(file).parent in (self.kata.folder, self.test_file.parent)
+        given = names_defined(self.kata.reference).keys() - set(self.kata.todos)
+        return function_at(self.answer, line) in given
 
     @cached_property
     def sent(self) -> list[Event]:

@@ -21,6 +21,9 @@ from dojo.telling.words import cut
 if TYPE_CHECKING:
     from dojo.telling.explanation import Explanation
 
+#: CPython 3.11 raises a SystemError when two threads parse at the same time, and a worker's thread
+#: parses when it formats a traceback (python/cpython#106905). So often we try again.
+PARSED_AT_ONCE = 3
 HANG_GUARDS_STACKS = re.compile(r"^\++ Timeout \++$.*", re.MULTILINE | re.DOTALL)
 VERBOSE = re.compile(r"-v+")
 MOST_PRINTED = 12  # lines of what the learner's code prints, to each stream
@@ -106,6 +109,9 @@ def _explained(item: pytest.Item, kata: Kata, error: BaseException) -> Explanati
     from dojo.telling.explain import explain  # neither is needed while everything passes
     from dojo.telling.failure import failure_of
 
+    for _ in range(PARSED_AT_ONCE):
+        with contextlib.suppress(SystemError):
+            return explain(failure_of(item, kata, error))
     return explain(failure_of(item, kata, error))
 
 

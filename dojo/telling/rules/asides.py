@@ -9,8 +9,8 @@ from dojo.telling.words import cut
 
 
 def failed_in_worker(failure: Failure, _what: str) -> list[str]:
-    """The last error of a task in a worker, unless it is the one that the test ended with."""
-    failed = [event for event in failure.in_tasks if not event.eager]
+    """The last error of a task in a worker, unless the test ended with it or has planned it."""
+    failed = [event for event in failure.unplanned if not event.eager]
     if not failed or not failed[-1].error or failure.raised in failed[-1].error:
         return []
     return [f"{failed[-1].task} failed in the worker:\n{cut(failed[-1].error.splitlines())}"]

@@ -15,7 +15,11 @@ OPTIONS = {
 }
 UNEXPECTED = re.compile(r"(\w+)\(\) got an unexpected keyword argument '(\w+)'")
 REJECT = re.compile(r"Reject: \((\w+)\(['\"](.+?)['\"]\), False\)")
-NO_TUPLE = ("task args must be a list or tuple", "argument after * must be an iterable")
+NO_TUPLE = (
+    *("task args must be a list or tuple", "argument after * must be an iterable"),
+    "apply_async() takes from",
+    "argument after ** must be a mapping",
+)
 #: Where names stand that newcomers forget to import.
 MODULES = {
     "crontab": "celery.schedules",
@@ -50,12 +54,17 @@ def args_are_no_tuple(failure: Failure, _what: str) -> list[str]:
     """`apply_async(5)`: the arguments must be a tuple, also when there is one."""
     if not any(text in failure.message for text in NO_TUPLE):
         return []
-    return ["The arguments of `apply_async` are one tuple, also when there is one: `(5,)`."]
+    return [
+        "`apply_async` takes the arguments as one tuple, also when there is one: `(5,)`. `delay` "
+        "takes them one by one."
+    ]
 
 
 def name_not_imported(failure: Failure, _what: str) -> list[str]:
     """`group` was used, and not imported."""
     names = [m[1] for text in _texts(failure) for m in re.finditer(r"name '(\w+)' is not", text)]
+    if "self" in names[:1]:
+        return ["`self` is the first parameter of a bound task: `@app.task(bind=True)`."]
     return [f"`{n}` is not imported: {line}" for n in names[:1] if (line := import_line(n))]
 
 

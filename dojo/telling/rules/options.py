@@ -42,7 +42,7 @@ def self_and_bind(failure: Failure, _what: str) -> list[str]:
         text
         for error in errors
         for task in failure.tasks
-        if f"{task.__name__}()" in error
+        if f"{task.__name__}()" in error or f"'{task.__name__}'" in error
         for text in _about_self(task, error)
     )
     return list(dict.fromkeys(told))
@@ -83,7 +83,9 @@ def _about_self(task: Task, message: str) -> list[str]:
             f"The first parameter of `{task.__name__}` is `self`, but the task is not bound. With "
             "`bind=True` Celery passes the task as the first argument."
         ]
-    if first not in ("self", "task") and bound and " takes " in message:
+    # With a default value the call succeeds, and the task itself is taken for an argument.
+    misused = " takes " in message or f"'{task.__name__}'" in message
+    if first not in ("self", "task") and bound and misused:
         return [
             f"`{task.__name__}` is bound (`bind=True`): Celery passes the task as the first "
             "argument. The function needs a parameter for it, `self`."

@@ -20,6 +20,8 @@ def mistyped(failure: Failure, _what: str = "") -> list[str]:
         plain = name.lower().removeprefix("celery_")
         if plain in DEFAULTS:
             told.append(f"Celery does not read `{name}` here: write `app.conf.{plain}`.")
+        elif f"task_{plain}" in DEFAULTS:
+            told.append(f"`{name}` is not a setting of Celery. Did you mean `task_{plain}`?")
         elif close := difflib.get_close_matches(plain, DEFAULTS, n=1, cutoff=0.8):
             told.append(f"`{name}` is not a setting of Celery. Did you mean `{close[0]}`?")
     return told

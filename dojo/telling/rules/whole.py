@@ -35,8 +35,7 @@ def not_done_yet(failure: Failure) -> Explanation | None:
     what = "\n".join(
         f"Not done yet: TODO {n}, in {place(str(failure.answer), lines.get(n, 1))}." for n in todos
     )
-    cause = f"{failure.requirement} {what}"
-    return Explanation(failure.requirement, what, todo=todos[0], cause=cause)
+    return Explanation(failure.requirement, what, todo=todos[0], cause=what)
 
 
 def name_is_missing(failure: Failure) -> Explanation | None:
