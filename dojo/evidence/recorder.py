@@ -216,11 +216,10 @@ class Recorder:
 
     def _failure(self, sender: Any, task_id: str, exception: Any, **_: Any) -> None:
         frames = extract_tb(getattr(exception, "__traceback__", None))
-        places = [(f.filename, f.lineno or 0) for f in frames]
-        mine = [place for place in places if place[0] in self._learner_files]
+        places = [None, *((f.filename, f.lineno or 0) for f in frames)]
+        mine = [place for place in places if place is None or place[0] in self._learner_files]
         failed = self._of_running("failed", sender, task_id, error=_described(exception))
-        failed.where = mine[-1] if mine else None
-        failed.raised_at = places[-1] if places else None
+        failed.where, failed.raised_at = mine[-1], places[-1]
         self._sink.record(failed)
         if getattr(self._running, "stumbled", None) == task_id:
             self._running.stumbled = None

@@ -19,7 +19,7 @@ from dojo.evidence.timeline import Event, Timeline
 
 #: A task that came to one of these has said how it ended.
 TELLING = frozenset({"succeeded", "failed", "retried", "revoked", "rejected"})
-LAST_LOOKS = 50  # at a task whose result is there: its end is near, but nothing hangs on it
+LAST_LOOKS = 150  # at a task whose result is there: its end is near, but nothing hangs on it
 LONGEST_COUNTDOWN = 5.0  # seconds: what is due later does not come while a test runs
 STEP = 0.02  # seconds between two looks while nothing wakes the waiter
 
