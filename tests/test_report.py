@@ -242,7 +242,7 @@ def test_nothing_is_said_where_nothing_is_due(workshop: Workshop) -> None:
 
 
 def test_the_same_text_is_told_once(workshop: Workshop) -> None:
-    """What tests would tell in the same words is told once: a gap, once for each requirement."""
+    """What tests would tell in the same words is told once, also a gap of the stub."""
     workshop.kata(
         '''
         import pytest
