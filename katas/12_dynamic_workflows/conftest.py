@@ -1,0 +1,80 @@
+"""The press and the catalogue of a test, and the tasks that come after a book."""
+
+import importlib
+import random
+from types import SimpleNamespace
+
+import pytest
+from celery import Task
+
+
+class Press:
+    """The given tasks of the learner's module: what they worked on.
+
+    `runs` has the pages that were printed, such as (7, 1), and `totals` the lists that
+    `total_ink` was handed. Each page takes some ink of its own. An error in `errors` is raised
+    for its page.
+    """
+
+    def __init__(self):
+        self.runs, self.totals, self.errors = [], [], {}
+        self._ink, self._more = {}, random.randint(1000, 9000)
+
+    def ink(self, book_id, page):
+        """The ink that this page takes, in this test."""
+        return self._ink.setdefault((book_id, page), random.randint(100, 999))
+
+    def total(self, pages):
+        """What `total_ink` makes of these pages. It shows that nobody else has added them up."""
+        return sum(self.ink(*page) for page in pages) + self._more * bool(pages)
+
+    def print_page(self, book_id, page):
+        """What the tasks `print_page` run."""
+        self.runs.append((book_id, page))
+        if (book_id, page) in self.errors:
+            raise self.errors[book_id, page]
+        return self.ink(book_id, page)
+
+    def total_ink(self, amounts):
+        """What the task `total_ink` runs."""
+        self.totals.append(list(amounts))
+        return sum(amounts) + self._more * bool(amounts)
+
+
+@pytest.fixture
+def press(kata, monkeypatch):
+    """See `Press`. It must be there before a worker starts."""
+    press = Press()
+    for name in ("print_page", "total_ink"):
+        task = kata.app.tasks.get(f"tasks.{name}")
+        assert isinstance(task, Task), f"`{name}` is given, a task of `app`. Leave it as it is."
+        monkeypatch.setattr(task, "run", getattr(press, name))
+    return press
+
+
+@pytest.fixture
+def books(kata):  # noqa: ARG001 - the module must be imported
+    """The books of the catalogue: how many pages each has now."""
+    books = importlib.import_module("catalogue").books
+    books.clear()
+    return books
+
+
+@pytest.fixture
+def shop(kata):
+    """Tasks that come after a book. `told` has what `tell` was handed, `failures` the errors.
+
+    They must be there before a worker starts.
+    """
+    told, failures = [], []
+
+    @kata.app.task(name="shop.tell")
+    def tell(total):
+        told.append(total)
+        return total
+
+    @kata.app.task(name="shop.report")
+    def report(request, exc, traceback):  # noqa: ARG001 - so Celery calls it
+        failures.append(str(exc))
+
+    return SimpleNamespace(tell=tell, report=report, told=told, failures=failures)
