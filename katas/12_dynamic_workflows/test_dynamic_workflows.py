@@ -83,6 +83,11 @@ def check_done(press, timeline, name, done):
     ids = [e.id for e in timeline.started(PAGE)]
     assert len(ids) == len(set(ids)), f"{len(ids)} tasks `print_page` have {len(set(ids))} ids."
     for args, result, _ in done:
+        both = [e.task for e in timeline.succeeded() if e.id == result.id]
+        assert len(both) <= 1, (
+            f"{' and '.join(both)} have the same id, and both have a result. A task that is "
+            "replaced has none: `replace` ends it with an Ignore. Who catches that?"
+        )
         value = result.get()
         assert isinstance(value, int), (
             f"The result of {shown(name, args)} is {value!r}. It must be the number that "
@@ -174,9 +179,8 @@ def test_pages_are_printed_side_by_side(
 
     check_done(press, timeline, name, [(args, result, pages)])
     started = timeline.started(PAGE)
-    assert timeline.in_order(started[:2], timeline.succeeded(PAGE)), (
-        "The second page started only when the first one was done."
-    )
+    together = timeline.in_order(started[:2], timeline.succeeded(PAGE))
+    assert together, "The second page started only when the first one was done."
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -253,18 +257,14 @@ def test_it_can_be_a_step_of_a_workflow(
     chain(steps[0].clone(), shop.tell.s()).delay()
     settle()
     check_nobody_waited(name, timeline)
-    assert shop.told == [totals[0]], (
-        f"chain({calls[0]}, tell): `tell` was handed {shop.told}. It must be called once, with "
-        f"{totals[0]}."
-    )
+    told = f"`tell` was called with {shop.told}. It must be called once, with"
+    assert shop.told == [totals[0]], f"chain({calls[0]}, tell): {told} {totals[0]}."
 
     shop.told.clear()
     chord(steps)(shop.tell.s())
     settle()
-    assert shop.told == [totals], (
-        f"chord([{', '.join(calls)}])(tell): `tell` was handed {shop.told}. It must be called "
-        f"once, with {totals}."
-    )
+    told = f"`tell` was called with {shop.told}. It must be called once, with"
+    assert shop.told == [totals], f"chord([{', '.join(calls)}])(tell): {told} {totals}."
 
 
 @pytest.mark.todo(2)
