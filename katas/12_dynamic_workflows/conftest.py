@@ -6,18 +6,19 @@ from types import SimpleNamespace
 
 import pytest
 from celery import Task
+from celery._state import get_current_worker_task
 
 
 class Press:
     """The given tasks of the learner's module: what they worked on.
 
-    `runs` has the pages that were printed, such as (7, 1), and `totals` the lists that
-    `total_ink` was handed. Each page takes some ink of its own. An error in `errors` is raised
-    for its page.
+    `runs` has the pages that were printed, such as (7, 1), and `by` the id of the task that a
+    worker ran then. `totals` has the lists that `total_ink` was handed. Each page takes some ink
+    of its own. An error in `errors` is raised for its page.
     """
 
     def __init__(self):
-        self.runs, self.totals, self.errors = [], [], {}
+        self.runs, self.by, self.totals, self.errors = [], [], [], {}
         self._ink, self._more = {}, random.randint(1000, 9000)
 
     def ink(self, book_id, page):
@@ -30,7 +31,9 @@ class Press:
 
     def print_page(self, book_id, page):
         """What the tasks `print_page` run."""
+        task = get_current_worker_task()  # a direct call is none
         self.runs.append((book_id, page))
+        self.by.append(task and task.request.id)
         if (book_id, page) in self.errors:
             raise self.errors[book_id, page]
         return self.ink(book_id, page)
