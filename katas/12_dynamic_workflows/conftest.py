@@ -8,16 +8,31 @@ import pytest
 from celery import Task
 from celery._state import get_current_worker_task
 
+GIVEN = ("print_page", "total_ink")
+
+
+def _as_given(kata):
+    """Whether the given tasks do what they did, with the options that they had."""
+    page, total = (kata.app.tasks[f"tasks.{name}"] for name in GIVEN)
+    book_id, number = random.randint(10, 99), random.randint(1, 9)
+    try:
+        made = page.run(book_id, number), total.run([book_id, number, number])
+    except Exception:
+        return False
+    right = 2 + (7 * book_id + 5 * number) % 40, book_id + 2 * number
+    return made == right and not any(task.ignore_result or task.acks_late for task in (page, total))
+
 
 class Press:
     """The given tasks of the learner's module: what they worked on.
 
-    `runs` has the pages that were printed, such as (7, 1), and `by` the id of the task that a
-    worker ran then. `totals` has the lists that `total_ink` was handed. Each page takes some ink
-    of its own. An error in `errors` is raised for its page.
+    `runs` has the pages that were printed, such as (7, 1), and `by` the name and the id of the
+    task that a worker ran then. `totals` has the lists that `total_ink` was handed. Each page
+    takes some ink of its own. An error in `errors` is raised for its page.
     """
 
-    def __init__(self):
+    def __init__(self, kata):
+        self.kata, self.as_given = kata, _as_given(kata)
         self.runs, self.by, self.totals, self.errors = [], [], [], {}
         self._ink, self._more = {}, random.randint(1000, 9000)
 
@@ -33,7 +48,7 @@ class Press:
         """What the tasks `print_page` run."""
         task = get_current_worker_task()  # a direct call is none
         self.runs.append((book_id, page))
-        self.by.append(task and task.request.id)
+        self.by.append(task and (task.name, task.request.id))
         if (book_id, page) in self.errors:
             raise self.errors[book_id, page]
         return self.ink(book_id, page)
@@ -47,11 +62,12 @@ class Press:
 @pytest.fixture
 def press(kata, monkeypatch):
     """See `Press`. It must be there before a worker starts."""
-    press = Press()
-    for name in ("print_page", "total_ink"):
+    for name in GIVEN:
         task = kata.app.tasks.get(f"tasks.{name}")
         assert isinstance(task, Task), f"`{name}` is given, a task of `app`. Leave it as it is."
-        monkeypatch.setattr(task, "run", getattr(press, name))
+    press = Press(kata)
+    for name in GIVEN:
+        monkeypatch.setattr(kata.app.tasks[f"tasks.{name}"], "run", getattr(press, name))
     return press
 
 
