@@ -141,7 +141,7 @@ def _failure_of(module: object, kata: Kata, file: Path, timeline: Timeline, eage
         ("def go(): add.delay(1) * 2", "An AsyncResult stands for a value that is not there yet."),
         ("def go(): group([add.s(1)])(total.s(), 5, 6)", "A group hands its results to nobody."),
         ("def go(): group(add.s(1), total.s()).delay()", "none gets the result of another."),
-        ("def go(): chord([add.delay(1)])(total.s())", "`.delay()` has sent"),
+        ("def go(): chord([add.delay(1)])(total.s())", "Celery was handed a result, and"),
         ("def go(): add.apply_async(1, 2)", "takes the arguments as one tuple"),
         (
             "@app.task(bind=True)\ndef free(x, y=1): return x * y\n\ndef go(): free(2)",

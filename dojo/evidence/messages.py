@@ -85,7 +85,7 @@ def has_room(reader: Reader, messages: list[Message]) -> bool:
 def how_silent(finished: Event) -> str:
     """How a task ended that left no result."""
     if finished.state == "IGNORED":
-        return "raised Ignore: Celery stores no result then."
+        return "raised Ignore, as `replace` does: Celery stores no result for it."
     if finished.state is None:
         return "called sys.exit() or the like. That ends the worker, and not only the task."
     return "ended without a result: it could not be stored."

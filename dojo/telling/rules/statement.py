@@ -118,13 +118,16 @@ def group_hands_nothing_on(failure: Failure, _what: str) -> list[str]:
 
 
 def result_in_canvas(failure: Failure, _what: str) -> list[str]:
-    """`chord([add.delay(1)])(…)`: Celery asks a result for what only a signature has."""
+    """`chord([add.delay(1)])(…)`, `replace(add.delay(1))`: Celery was handed a result."""
     error = failure.error
     if not isinstance(error, AttributeError) or not isinstance(error.obj, ResultBase):
         return []
-    if Path(failure.frames[-1].filename).name != "canvas.py":
+    if "celery" not in Path(failure.frames[-1].filename).parts:
         return []
-    return ["`.delay()` has sent a task already. Hand Celery signatures: `task.s(…)`."]
+    return [
+        "Celery was handed a result, and takes a signature there: `task.s(…)`, or a chain or chord "
+        "that nobody has sent. With `.delay()`, and with `chord(…)(…)`, it is sent already."
+    ]
 
 
 # -- the line in pieces --------------------------------------------------------------------
