@@ -181,7 +181,7 @@ def test_tasks_that_leave_no_result(workshop: Workshop) -> None:
         4,
         """
         def test_it_is_ignored(kata, celery_worker):
-            with never("tasks.ignored()", "tasks.ignored() raised Ignore, as `replace` does: Celery "):
+            with never("tasks.ignored()", "tasks.ignored() raised Ignore, as `replace` does"):
                 kata.ignored.delay().get()
 
         def test_results_are_off(kata, celery_worker):
