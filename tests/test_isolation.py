@@ -130,6 +130,56 @@ def test_settings_stay_with_their_app(workshop: Workshop) -> None:
     workshop.passes(3)
 
 
+def test_serializers_are_forgotten(workshop: Workshop) -> None:
+    """A type of the learner's that is registered with kombu's JSON ends with its test."""
+    workshop.kata(
+        """
+        import pytest
+        from kombu import serialization
+        from kombu.utils import json
+
+        @pytest.mark.parametrize("turn", [1, 2])
+        def test_registered(kata, eager, turn):
+            with pytest.raises(TypeError):
+                json.dumps(kata.Size(turn))
+            assert json.loads(json.dumps(kata.Decimal("1.50"))) == kata.Decimal("1.50")
+            assert "upper" not in serialization.registry._encoders
+            assert serialization.dumps({})[0] == "application/json"
+            kata.register()
+            assert type(json.loads(json.dumps(kata.Size(turn)))) is kata.Size
+            assert json.loads(json.dumps({turn})) == str({turn})
+            assert kata.add.apply_async((turn, 1), serializer="upper").get() == turn + 1
+
+        def test_not_registered():
+            with pytest.raises(TypeError):
+                json.dumps({1})
+            with pytest.raises(ValueError):
+                json.loads('{"__type__": "size", "__value__": 1}')
+        """,
+        TASKS
+        + """
+from dataclasses import dataclass
+from decimal import Decimal
+from kombu import serialization
+from kombu.utils import json
+
+@dataclass
+class Size:
+    cm: int
+
+def register():
+    json.register_type(Size, "size", lambda size: size.cm, Size)
+    json.register_type(Decimal, "decimal", str, float)
+    json.JSONEncoder.default, default = (
+        lambda self, o: str(o) if isinstance(o, set) else default(self, o)
+    ), json.JSONEncoder.default
+    serialization.register("upper", lambda data: json.dumps(data), json.loads, "application/upper")
+    serialization.registry._set_default_serializer("upper")
+""",
+    )
+    workshop.passes(3)
+
+
 def test_messages_are_not_handed_on(workshop: Workshop) -> None:
     """A message or a result that nobody took is not there in the next test."""
     workshop.kata(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import copy
 import json
 import logging
 import os
@@ -29,6 +30,8 @@ from celery import _state, signals
 from celery.app.amqp import AMQP
 from celery.utils.dispatch import Signal
 from kombu.exceptions import EncodeError
+from kombu.serialization import registry
+from kombu.utils import json as kombus_json
 
 PYTESTS_OWN = "PYTEST_CURRENT_TEST"  # a variable that changes in each test
 MODULES = (builtins, json, logging, os, os.path, random, signal, socket, threading, time)
@@ -80,14 +83,18 @@ def sheltered(answer: Path, heard: Heard) -> Iterator[None]:
 
 @contextlib.contextmanager
 def celery_untouched() -> Iterator[None]:
-    """Undo what a module of tasks leaves in Celery's globals: apps, shared tasks, signals."""
+    """Undo what a module of tasks leaves in Celery's globals.
+
+    They are: apps, shared tasks, signals, and in kombu the serializers and the types of its JSON.
+    """
     known = [s for s in vars(signals).values() if isinstance(s, Signal)]
     receivers = [list(signal.receivers) for signal in known]
     finalizers = set(_state._on_app_finalizers)
     default, current = _state.default_app, _state._tls.current_app
     blocks = _state.task_join_will_block()
     try:
-        yield
+        with _serializers_kept():
+            yield
     finally:
         for signal, saved in zip(known, receivers, strict=True):
             signal.receivers[:] = saved
@@ -95,6 +102,23 @@ def celery_untouched() -> Iterator[None]:
         _state._on_app_finalizers = finalizers
         _state.default_app, _state._tls.current_app = default, current
         _state._set_task_join_will_block(blocks)
+
+
+@contextlib.contextmanager
+def _serializers_kept() -> Iterator[None]:
+    """Undo what `register_type` and `register` have noted, and a `default` put on an encoder."""
+    types = [kombus_json._encoders, kombus_json._decoders]
+    encoders = [(cls, cls.default) for cls in (json.JSONEncoder, kombus_json.JSONEncoder)]
+    known, kept = [dict(found) for found in types], copy.deepcopy(vars(registry))
+    try:
+        yield
+    finally:
+        for found, saved in zip(types, known, strict=True):
+            found.clear()
+            found.update(saved)
+        vars(registry).update(kept)
+        for cls, default in encoders:
+            cls.default = default  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager
