@@ -83,23 +83,22 @@ def echo(kata):
 
 
 @pytest.fixture
-def fault_of_money(kata, amounts):
-    """`fault_of_money()` says what is wrong with TODO 1 as the module is imported, or ""."""
+def check_money(kata, amounts):
+    """`check_money()`: as the module is imported, amounts of money can be written and read."""
 
-    def fault():
-        error = error_of_journey(amounts)
-        if not error:
-            return ""
-        kata.register_money()  # is it done at all?
+    def check():
         if not error_of_journey(amounts):
-            return (
-                "TODO 1: `register_money` has not been called when this file has been imported. "
-                "Whoever imports the file, to send or to work, must know the type: call it in the "
-                "last line, outside of all functions.\n"
-            )
-        return f"TODO 1: {error}.\n"
+            return
+        kata.register_money()  # is it done at all?
+        if error := error_of_journey(amounts):
+            pytest.fail(f"TODO 1: {error}")
+        pytest.fail(
+            "TODO 1: `register_money` has not been called when this file has been imported. "
+            "Whoever imports the file, to send or to work, must know the type: call it in the "
+            "last line, outside of all functions."
+        )
 
-    return fault
+    return check
 
 
 def error_of_journey(amounts):
@@ -164,7 +163,7 @@ def in_queue(kata):
 
 
 @pytest.fixture
-def check_sent(timeline):
+def check_sent(timeline, naps):
     """`check_sent("archive", results)`: each call has sent one message and returned its result."""
 
     def check(name, results):
@@ -172,6 +171,7 @@ def check_sent(timeline):
             why = f"`{name}` must return an AsyncResult. It returned {result!r:.200}."
             assert isinstance(result, AsyncResult), why
         assert not timeline.waits(), f"`{name}` waited for a result. It must return at once."
+        assert not naps, f"`{name}` called `time.sleep`, for {naps} seconds."
         sent = timeline.sent()
         assert len(sent) == len(results), (
             f"{len(results)} calls of `{name}` sent {len(sent)} messages: "

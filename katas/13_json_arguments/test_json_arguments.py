@@ -6,6 +6,7 @@ import hashlib
 import json
 import pathlib
 import random
+import runpy
 import uuid
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -69,9 +70,9 @@ def label(photo, note):
 
 @pytest.mark.todo(1)
 @pytest.mark.parametrize("place", PLACES)
-def test_money_is_text_in_the_message(kata, echo, in_queue, amounts, fault_of_money, place):
+def test_money_is_text_in_the_message(kata, echo, in_queue, amounts, check_money, place):
     """In the message an amount of money is JSON. Its digits and its currency are text."""
-    assert not fault_of_money(), fault_of_money()
+    check_money()
     value = PLACES[place](amounts)
 
     echo.delay(value)
@@ -89,9 +90,9 @@ def test_money_is_text_in_the_message(kata, echo, in_queue, amounts, fault_of_mo
 
 @pytest.mark.todo(1)
 @WHERE
-def test_money_arrives_as_it_was(kata, echo, start_worker, amounts, fault_of_money, where):
+def test_money_arrives_as_it_was(kata, echo, start_worker, amounts, check_money, where):
     """A task is handed the same `Money`, and so is whoever reads its result."""
-    assert not fault_of_money(), fault_of_money()
+    check_money()
     start_worker()
     kata.app.conf.task_always_eager = where == "in eager mode"
     for place in PLACES.values():
@@ -108,10 +109,10 @@ def test_money_arrives_as_it_was(kata, echo, start_worker, amounts, fault_of_mon
 
 @pytest.mark.todo(1)
 def test_all_else_is_as_before(
-    kata, echo, fault_of_money, timeline, in_queue, new_order, start_worker
+    kata, echo, check_money, timeline, in_queue, new_order, start_worker
 ):
     """What Celery's JSON carried before, it carries now. What it refused, it refuses."""
-    assert not fault_of_money(), fault_of_money()
+    check_money()
     for argument in (new_order(7), {7}, object(), [new_order(7)]):
         with contextlib.suppress(Exception):
             echo.delay(argument)
@@ -128,7 +129,7 @@ def test_all_else_is_as_before(
 
 
 @pytest.mark.todo(2)
-def test_the_invoice_is_of_now(kata, table, new_order, start_worker):
+def test_the_invoice_is_of_now(kata, table, new_order, start_worker, naps):
     """`invoice` gives the text for the order as it is when the task runs, each time."""
 
     def check(numbers, results):
@@ -147,6 +148,7 @@ def test_the_invoice_is_of_now(kata, table, new_order, start_worker):
     sent = dict(table)
     table.update({number: new_order(number) for number in (7, 8)})
     check((8, 7, 8), [kata.invoice.delay(number) for number in (8, 7, 8)])
+    assert not naps, f"`invoice` called `time.sleep`, for {naps} seconds."
     del table[7]
     with contextlib.suppress(LookupError):
         text = kata.invoice.delay(7).get()
@@ -183,7 +185,7 @@ def test_only_the_number_travels(
 
 @pytest.mark.todo(4)
 @pytest.mark.parametrize("where", ["called", "called with JSON", "apply", "eager", "in a worker"])
-def test_bill_is_the_same_everywhere(kata, start_worker, money, fault_of_money, where):
+def test_bill_is_the_same_everywhere(kata, start_worker, money, check_money, where):
     """`bill` copes with what JSON makes of `lines`, and its result is the same everywhere."""
     ids = random.sample(range(100, 9999), 3)
     lines = {10: ((20, 30), 2), ids[0]: ((13, 18), 3), 9: ((10, 15), 1), ids[1]: ((20, 30), 7)}
@@ -197,10 +199,10 @@ def test_bill_is_the_same_everywhere(kata, start_worker, money, fault_of_money, 
     }
     kata.bill({})  # is it done at all?
     if where in ("eager", "in a worker"):
-        assert not fault_of_money(), fault_of_money()
+        check_money()
         start_worker()
     kata.app.conf.task_always_eager = where == "eager"
-    for order in (lines, one, {}, lines):
+    for order in (one, lines, {}, lines):
         before, expected = copy.deepcopy(order), []
         for photo, (size, copies) in sorted(order.items()):
             cost = money(price[size[0]]) * copies
@@ -208,11 +210,16 @@ def test_bill_is_the_same_everywhere(kata, start_worker, money, fault_of_money, 
 
         found = ways[where](order)
 
-        assert exact(found) == exact(expected), (
-            f"bill({before}), {where}, gave\n    {found!r}.\nExpected is\n    {expected!r}."
-        )
+        gave, wanted = found, expected
+        if type(found) is list and len(found) == len(expected):  # one line will do
+            pairs = zip(found, expected, strict=True)
+            gave, wanted = next((p for p in pairs if exact(p[0]) != exact(p[1])), (gave, wanted))
+        why = f"bill({before}), {where}, gave\n    {gave!r}.\nExpected is\n    {wanted!r}."
+        assert exact(found) == exact(expected), why
         assert exact(order) == exact(before), f"`bill` has changed its argument to {order!r}."
-        found.clear()  # what the caller does with it is not seen by the next one
+        for line in found:  # what one caller does with it is not seen by the next one
+            line["size"].clear()
+        found.clear()
 
 
 @pytest.mark.todo(5)
@@ -220,12 +227,15 @@ def test_archive_sends_a_path(kata, folder, check_sent, timeline, start_worker):
     """`archive` writes the photo into a file of its own, and sends its path and the note."""
     many = random.randbytes(300_000)
     calls = [(b"\r\n\x1a" + many, "matt"), (b"", ""), (many[:9], 'to "Zoë" 😀'), (many[:9], "")]
-    calls += [(many[9:18], ""), (many, "matt"), (many, "x" * 60_000)]
+    calls += [(many[9:18], " a\n"), (many, "matt"), (many, "x" * 60_000)]
 
     results = [kata.archive(photo=calls[0][0], note=calls[0][1])]
     results += [kata.archive(*call) for call in calls[1:]]
 
     check_sent("archive", results)
+    another_process = runpy.run_path(kata.__file__, run_name="another")
+    another_process["app"].conf.task_always_eager = True
+    another_process["archive"](b"another", "matt")
     for (photo, note), event in zip(calls, timeline.sent(), strict=True):
         why = f"archive({shown(photo, 30)}, {shown(note, 30)}) sent {shown(event.call)}.\n"
         assert event.task == "tasks.store", f"{why}It must send `tasks.store`."
@@ -236,7 +246,7 @@ def test_archive_sends_a_path(kata, folder, check_sent, timeline, start_worker):
         assert folder in path.parents, f"{why}The path must be in {folder}, and whole."
         assert path.is_file(), f"{why}There is no such file."
         assert path.read_bytes() == photo, f"{why}The file does not have the bytes of the photo."
-    paths = {str(arguments(event, "path")["path"]) for event in timeline.sent()}
+    paths = {str(arguments(e, "path")["path"]) for e in (*timeline.sent(), *timeline.started())}
     more = {str(path) for path in folder.rglob("*") if path.is_file()} - paths
     assert not more, f"`archive` has left other files, too: {more}"
     start_worker()
@@ -253,7 +263,7 @@ def test_archive_refuses_what_is_too_big(kata, folder, timeline):
     others = len(celerys_json.dumps([event.args, event.kwargs])) - len('"x"')
     most = 64 * 1024 - others - len('""')
     notes = {"x" * most: True, "x" * (most + 1): False, "é" * 12_000: False, "é" * 10_000: True}
-    notes |= {'"' * 40_000: False, "x" * 90_000: False, "y": True}
+    notes |= {'"' * 40_000: False, "x" * 90_000: False}
     for note, fits in notes.items():
         sent, files = len(timeline.sent()), {*folder.rglob("*")}
         size = len(celerys_json.dumps(note)) + others
@@ -268,6 +278,11 @@ def test_archive_refuses_what_is_too_big(kata, folder, timeline):
         else:
             assert fits, f"{why}That is too much: TooBig must be raised."
             assert len(timeline.sent()) == sent + 1, f"{why}It was not sent."
+    for event in timeline.sent():
+        path = pathlib.Path(arguments(event, "path")["path"])
+        assert path.is_file(), (
+            f"After calls that were refused, the file of {shown(event.call)} is gone."
+        )
 
 
 @pytest.mark.parametrize("name", EAGER)
