@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 from celery.result import AsyncResult
+from kombu import Queue
 from kombu.utils import json as celerys_json
 
 
@@ -152,8 +153,8 @@ def in_queue(kata):
     def bodies():
         messages = []
         with kata.app.connection_for_read() as connection:
-            channel = connection.default_channel
-            while message := channel.basic_get("celery"):
+            queue = Queue("celery", channel=connection.default_channel)
+            while message := queue.get():
                 messages.append(message)
             for message in reversed(messages):
                 message.requeue()
