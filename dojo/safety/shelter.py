@@ -107,7 +107,7 @@ def celery_untouched() -> Iterator[None]:
 @contextlib.contextmanager
 def _serializers_kept() -> Iterator[None]:
     """Undo what `register_type` and `register` have noted, and a `default` put on an encoder."""
-    types = [kombus_json._encoders, kombus_json._decoders]
+    types: list[dict[Any, Any]] = [kombus_json._encoders, kombus_json._decoders]
     encoders = [(cls, cls.default) for cls in (json.JSONEncoder, kombus_json.JSONEncoder)]
     known, kept = [dict(found) for found in types], copy.deepcopy(vars(registry))
     try:
