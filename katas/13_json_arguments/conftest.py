@@ -117,7 +117,7 @@ def error_of_journey(amounts):
 
 
 class Body:
-    """The body of a message: `text` is all of it, `type` its content type.
+    """The body of a message: `text` is all of it, `type` its content type, `around` the headers.
 
     `texts` are the texts in the arguments, and `floats` the floats anywhere. A text that
     is JSON again is opened.
@@ -126,7 +126,8 @@ class Body:
     def __init__(self, message):
         body = message.body
         self.text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")
-        self.type, self.texts, self.floats = message.content_type, [], []
+        self.type, self.around = message.content_type, str(message.headers)
+        self.texts, self.floats = [], []
         self._look_into(self.text)
 
     def _look_into(self, value):
