@@ -166,7 +166,10 @@ def in_queue(kata):
 
 @pytest.fixture
 def check_sent(timeline, naps):
-    """`check_sent("archive", results)`: each call has sent one message and returned its result."""
+    """`check_sent("archive", results)`: each call has sent one message and returned its result.
+
+    It returns the messages.
+    """
 
     def check(name, results):
         for result in results:
@@ -185,5 +188,6 @@ def check_sent(timeline, naps):
             f"{[result.id for result in results]}."
         )
         assert len({*ids}) == len(ids), f"Two calls of `{name}` sent tasks with one id: {ids}."
+        return sent
 
     return check

@@ -107,7 +107,8 @@ def archive(photo, note):
 
     `photo` is bytes, often many megabytes. `note` is a text that the customer has written.
     Write the photo into a new file in FOLDER, which is there, and send its path and the note.
-    Return the AsyncResult at once, without waiting. No call changes the file of another one.
+    Return the AsyncResult at once, without waiting. Each call has a file of its own, also when
+    the photo is an old one: no call changes or deletes the file of another one.
 
     Customers can write long notes. When the arguments of `store`, `[args, kwargs]` as JSON,
     have more than MAX_BYTES bytes, raise TooBig. Then nothing is sent, and no file is left.
