@@ -222,12 +222,13 @@ def test_a_worker_that_cannot_start(workshop: Workshop, line: str, says: str) ->
             "A worker took the message and refused it (accept_content): ContentDisallowed: *",
         ),
         ("thrown_away()", "forget() has thrown it away."),
+        ("add.delay(Odd(), 1)", "A worker took the message and threw it away: DecodeError: *"),
         (
             "add.apply_async((1, 2), queue='emial')",
             "*waits in queue 'emial'; the worker reads *",
         ),
     ],
-    ids=["countdown", "eta", "pickle", "forget", "queue"],
+    ids=["countdown", "eta", "pickle", "forget", "no decoding", "queue"],
 )
 def test_what_never_comes(workshop: Workshop, send: str, says: str) -> None:
     """A result that cannot come while the test runs is told at once, with the reason."""
@@ -240,6 +241,13 @@ def test_what_never_comes(workshop: Workshop, send: str, says: str) -> None:
         + dedent(
             f"""
             from datetime import datetime, timedelta, timezone
+
+            from kombu.utils.json import register_type
+
+            class Odd:
+                pass
+
+            register_type(Odd, "odd", lambda odd: 1, lambda one: one["odd"])
 
             def thrown_away():
                 result = add.delay(1, 2)

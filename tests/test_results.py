@@ -166,3 +166,17 @@ def test_errors_that_come(workshop: Workshop) -> None:
             assert isinstance(kata.fail.delay().get(propagate=False), ValueError)
         """,
     )
+
+
+def test_nobody_runs_what_is_sent_past_eager_mode(workshop: Workshop) -> None:
+    """`send_task` knows no eager mode. Who waits for its result is told so at once."""
+    workshop.kata(
+        """
+        import pytest
+
+        def test_it(kata, eager):
+            with pytest.raises(AssertionError, match="no worker is running"):
+                kata.app.send_task("tasks.add", (1, 2)).get()
+        """
+    )
+    workshop.passes(1)

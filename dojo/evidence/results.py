@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from celery import _state, result
 from celery.backends.asynchronous import BaseResultConsumer
+from celery.backends.base import SyncBackendMixin
 from celery.exceptions import TimeoutError
 from celery.result import AsyncResult
 
@@ -32,6 +33,7 @@ def watched_results(watch: Watch, recorder: Recorder) -> Iterator[None]:
     """
     waiter = _Waiter(watch, recorder)
     celerys_wait = BaseResultConsumer._wait_for_pending
+    celerys_looking = SyncBackendMixin.wait_for_pending
     celerys_look, celerys_forget = AsyncResult._get_task_meta, AsyncResult.forget
 
     def wait_for_pending(
@@ -42,6 +44,16 @@ def watched_results(watch: Watch, recorder: Recorder) -> Iterator[None]:
         with watch.standing(lambda: all(map(_stored, leaves))):
             yield from celerys_wait(self, waited_for, timeout=timeout, on_interval=look, **kw)
         watch.ended({leaf.id for leaf in leaves})
+
+    def wait_by_looking(
+        self: Any, result: Any, timeout: Any = None, interval: Any = None, **kw: Any
+    ) -> Any:
+        del interval  # back ends that announce nothing are asked again and again
+        kw["on_interval"] = waiter.begin_to_look(result, timeout, kw.get("on_interval"))
+        with watch.standing(lambda: _stored(result)):
+            found = celerys_looking(self, result, timeout=timeout, interval=STEP, **kw)
+        watch.ended({result.id})
+        return found
 
     def drain_events_until(
         self: Any, ready: Any, timeout: Any = None, on_interval: Any = None
@@ -63,6 +75,7 @@ def watched_results(watch: Watch, recorder: Recorder) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(AsyncResult, "forget", forget)
         patch.setattr(BaseResultConsumer, "_wait_for_pending", wait_for_pending)
+        patch.setattr(SyncBackendMixin, "wait_for_pending", wait_by_looking)
         patch.setattr(BaseResultConsumer, "drain_events_until", drain_events_until)
         patch.setattr(AsyncResult, "_get_task_meta", get_task_meta)
         yield
@@ -105,6 +118,19 @@ class _Waiter:
             if not waited_for.on_ready.ready and all(leaf._cache is not None for leaf in leaves):
                 waited_for.on_ready(waited_for)
             self._check(leaves, with_timeout=timeout is not None)
+
+        return look
+
+    def begin_to_look(
+        self, result: AsyncResult, timeout: Any, on_interval: Any
+    ) -> Callable[[], None]:
+        """The same for a back end that announces nothing, such as a database."""
+        self._recorder.note_read(result, "wait")
+
+        def look() -> None:
+            if on_interval:
+                on_interval()
+            self._check([result], with_timeout=timeout is not None)
 
         return look
 

@@ -123,7 +123,9 @@ class Watch:
         """What to say of a task that ended without a word: of the wanted one, or of the last."""
         events = self.timeline.events()
         if refused := next((e for e in events if e.id == wanted and e.kind == "rejected"), None):
-            return f"A worker took the message and refused it (accept_content): {refused.error}"
+            by_setting = "ContentDisallowed" in (refused.error or "")
+            did = "refused it (accept_content)" if by_setting else "threw it away"
+            return f"A worker took the message and {did}: {refused.error}"
         told = {event.id for event in events if event.kind in TELLING}
         ends = {e.id: e for e in events if e.kind == "finished" and e.id not in told}
         started = [e for e in events if e.kind == "started" and not e.eager and e.id in ends]
