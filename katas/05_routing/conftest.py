@@ -5,6 +5,7 @@ are about another one. Nothing here makes a test fail: a test that passes is not
 """
 
 import re
+import traceback
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from celery.app.defaults import DEFAULTS
 from celery.app.routes import MapRoute, Router, prepare
+from celery.exceptions import QueueNotFound
 
 #: Where the given tasks go when no customer is named.
 RULE = {
@@ -22,6 +24,7 @@ RULE = {
     "report.daily": "default",
 }
 QUEUES = [*dict.fromkeys(RULE.values()), "express", "wholesale"]
+NO_QUEUE = "An answer without 'queue' means the default queue."
 #: The settings that a TODO is about.
 SETTINGS = {
     1: ("task_routes", "task_default_queue"),
@@ -45,9 +48,20 @@ def pytest_pyfunc_call(pyfuncitem):
             kata.app.conf[name] = value
         try:
             find_cause(kata, todo)
-        except (AssertionError, NotImplementedError) as cause:
-            raise cause.with_traceback(error.__traceback__) from None
+            check_router(kata, todo, error)
+        except NotImplementedError as gap:
+            raise gap.with_traceback(error.__traceback__) from None
+        except AssertionError as cause:
+            text = said(cause) + advice(kata, todo)
+            raise AssertionError(text).with_traceback(error.__traceback__) from None
+        if isinstance(error, AssertionError) and (more := advice(kata, todo)):
+            raise AssertionError(said(error) + more).with_traceback(error.__traceback__) from None
         raise
+
+
+def said(error):
+    """The message of an assertion, without what pytest adds to it."""
+    return str(error).replace("\n  ", "\n").partition("\nassert ")[0]
 
 
 def find_cause(kata, todo):
@@ -69,12 +83,45 @@ def find_cause(kata, todo):
         assert found == queue or own_words, f"TODO {owner}: {name} {goes} {queue!r}.\n{why}"
 
 
+def check_router(kata, todo, error):
+    """The router itself raises, or it names a queue that does not exist."""
+    if todo == 4 and isinstance(error, AttributeError) and error.obj is None:
+        *_, frame = traceback.extract_tb(error.__traceback__)
+        no_task = f"task.{error.name}" not in (frame.line or "")
+        assert no_task, f"`task` is None here, so there is no `task.{error.name}`: use `name`."
+    if todo == 4 and isinstance(error, QueueNotFound):
+        wholesale = {"customer": "wholesale"}
+        queue, _, why = ask_routers(kata.app, "image.render", (1,), wholesale)
+        found = queue in kata.app.amqp.queues
+        assert found, f"`task_queues` has no queue {queue!r}.\n{why}"
+
+
+def advice(kata, todo):
+    """What may be said below the text of a failure: "" or lines, each with its line break."""
+    conf, names = kata.app.conf, [name for both in SETTINGS.values() for name in both]
+    lines = [
+        f"Celery does not look at the variable `{name}`: write `app.conf.{name}`."
+        for name in names
+        if name in vars(kata) and conf[name] == DEFAULTS[name]
+    ]
+    if todo == 1:
+        told = [ask_routers(kata.app, name)[2] for name in RULE]
+        keys = any("'routing_key'" in text and NO_QUEUE in text for text in told)
+    else:  # the names of the options in `render` are among its constants
+        code = getattr(kata.render, "__code__", None) if todo == 3 else None
+        names_of_options = repr(code.co_consts if code else "")
+        keys = "'routing_key'" in names_of_options and "'queue'" not in names_of_options
+    lines += ["`routing_key` names no queue here: write `queue`."] if keys else []
+    return "".join(f"\n{line}" for line in lines)
+
+
 def check_begun(kata, todo):
     """Is anything set for this TODO? A setting with a mistyped name is a beginning, too."""
     conf, source = kata.app.conf, Path(kata.__file__).read_text(encoding="utf-8")
     if any(conf[name] != DEFAULTS[name] for name in SETTINGS[todo]):
         return
-    strange = [*vars(kata.app), *(name for name in conf.changes if name not in DEFAULTS)]
+    unknown = (name for name in conf.changes if name not in DEFAULTS)
+    strange = [*vars(kata), *vars(kata.app), *unknown]
     near = [n for n in strange if get_close_matches(n.lower(), SETTINGS[todo], cutoff=0.8)]
     one, other = SETTINGS[todo]
     assert not near, f"TODO {todo}: neither `{one}` nor `{other}` is set."
@@ -91,8 +138,8 @@ def check_queues(app):
         names = sorted(app.amqp.Queues(queues)) if queues else []
     except Exception as error:
         raise AssertionError(
-            "TODO 2: `task_queues` must hold kombu.Queue objects, such as Queue('mail'). It is\n"
-            f"{queues!r}.\nCelery says {type(error).__name__}: {error}."
+            "TODO 2: `task_queues` must hold kombu.Queue objects, such as Queue('mail').\n"
+            f"{kind_of(queues)}\nCelery says {type(error).__name__}: {error}."
         ) from None
     missing = ", ".join(repr(name) for name in QUEUES if name not in names)
     assert not missing, f"TODO 2: `task_queues` has no queue {missing}. It has {names}."
@@ -100,6 +147,16 @@ def check_queues(app):
         f"TODO 1: `task_default_queue` is {default!r}, and `task_queues` has no such queue. "
         "The default queue must be 'default'."
     )
+
+
+def kind_of(queues):
+    """What is in `task_queues` instead of queues: the first of them will do."""
+    if not isinstance(queues, list | tuple):
+        return f"It is {queues!r}."
+    kind = type(queues[0])
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    value = f", {queues[0]!r}" if isinstance(queues[0], str) else ""
+    return f"The first in it is a {name}{value}."
 
 
 def ask_routers(app, name, args=(), kwargs=None):
@@ -125,14 +182,24 @@ def ask_routers(app, name, args=(), kwargs=None):
         except NotImplementedError:
             raise
         except Exception as error:
-            return None, todo, f"{asked}raises {type(error).__name__}: {error}"
+            return None, todo, f"{asked}raises {type(error).__name__}: {error}{of_text(entry)}"
         asked += repr(answer)
         if answer is not None:
             queue, why = queue_in(app, answer)
             return queue, todo, f"{asked}\n{why}"
     default = app.conf.task_default_queue
     asked += f"\nNo answer: it goes to `task_default_queue`, which is {default!r}."
+    if not any(isinstance(router, MapRoute) for router in routers):
+        asked += "\nThe dict of routes is no longer in `task_routes`. The list needs both."
     return default, min(map(todo_of, entries, routers), default=1), asked
+
+
+def of_text(entry):
+    """A text among the routers is taken for an import path. It was hardly meant as one."""
+    if not isinstance(entry, str) or "." in entry.strip(".*"):
+        return ""
+    put = "the dict itself, without `*`" if "*" in entry else "the function itself, without quotes"
+    return f"\nA text in the list is the import path of a router. Put {put}."
 
 
 def todo_of(entry, router):
@@ -151,7 +218,7 @@ def queue_in(app, answer):
         return None, f"A route has no {no_options.pop()!r}: it says only where the message goes."
     named = answer.get("queue") if isinstance(answer, Mapping) else answer
     if not named:
-        return app.conf.task_default_queue, "An answer without 'queue' means the default queue."
+        return app.conf.task_default_queue, NO_QUEUE
     why = "The first answer that is not None decides."
     if not isinstance(named, str):
         why += " Celery writes into the dict of an answer: return a new one each time."
@@ -165,9 +232,21 @@ def answers_of_routers(kata):
     def told(event, queue):
         if queue == "express":
             return "The call names it, and that comes first. A router must not change `options`."
+        if event.task.startswith("image.") and (why := not_asked(kata)):
+            return why
         _, owner, text = ask_routers(kata.app, event.task, event.args, dict(event.kwargs))
-        if "route_wholesale" not in text:
-            return f"{text}\n`route_wholesale` was not asked."
         return f"TODO 1: {text}" if owner == 1 and queue != "wholesale" else text
 
     return told
+
+
+def not_asked(kata):
+    """Why nobody asks `route_wholesale` about an image: "" if it is asked."""
+    entries = kata.app.conf.task_routes
+    entries = entries if isinstance(entries, list | tuple) else [entries]
+    asked = list(map(todo_of, entries, prepare(entries)))
+    if 4 not in asked:
+        return "`route_wholesale` is not in `task_routes`, so nobody asks it."
+    if asked[0] == 1:
+        return "`route_wholesale` stands behind the dict, which answered first. Put it in front."
+    return ""
