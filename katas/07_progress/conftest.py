@@ -2,12 +2,17 @@
 
 import contextlib
 import itertools
+import json
+import re
 import sys
 import traceback
 import uuid
+from inspect import isfunction
+from pathlib import Path
 
 import pytest
 from celery import Task
+from celery.result import AsyncResult
 from celery.states import READY_STATES
 
 from dojo.evidence.recorder import current_worker_task
@@ -21,6 +26,7 @@ class BackEnd:
     def __init__(self, kata):
         self.diary = []  # (task id, state, value) of each record; ("", "photo", its id) between
         self.by_hand = ""  # a state that a task has stored, though only Celery should
+        self.reads = 0  # by the learner's code, outside a worker
         self.after_read = lambda: None  # called when the learner's code has read a record
         self._file, self._class = kata.__file__, type(kata.app.backend)
 
@@ -44,6 +50,7 @@ class BackEnd:
         def noted_read(backend, task_id):
             meta = read(backend, task_id)
             if not current_worker_task() and self._callers():
+                self.reads += 1
                 self.after_read()
             return meta
 
@@ -91,10 +98,74 @@ def send(kata):
         if not isinstance(kata.render_album, Task):
             with contextlib.suppress(TypeError, AttributeError):  # what NotImplementedError is not
                 kata.render_album([])
-            pytest.fail("TODO 1: `render_album` is not a task of `app`.")
+            above = " Put `@app.task(…)` above it." if isfunction(kata.render_album) else ""
+            pytest.fail(f"TODO 1: `render_album` is not a task of `app`.{above}")
         return kata.render_album.delay(photo_ids)
 
     return send_album
+
+
+@pytest.fixture
+def hint(kata):
+    """`hint(did)`: a line for what `get` of a good album did, or "" if nothing is to be said."""
+
+    def line(did):
+        source = Path(kata.__file__).read_text(encoding="utf-8")
+        if "unhashable" in did and re.search(r"update_state\(\s*[\"']", source):
+            return "The first argument of `update_state` is task_id: write `state=…, meta=…`.\n"
+        return ""
+
+    return line
+
+
+def true_page(state, value):
+    """What `status` must say of this record."""
+    page = {"state": state, "percent": {"PENDING": 0, "STARTED": 0, "SUCCESS": 100}.get(state)}
+    if state == "PROGRESS":
+        page["percent"] = 100 * value["done"] // value["total"]
+    more = {"SUCCESS": {"result": value}, "FAILURE": {"error": str(value)}}
+    return page | more.get(state, {})
+
+
+def fault_of(page, records):
+    """What is wrong with a page that must be true of one of the records, or nothing."""
+    if not isinstance(page, dict):
+        return "It must return a dict."
+    try:
+        json.dumps(page)
+    except (TypeError, ValueError) as error:
+        return f"That cannot be written as JSON: {error}."
+    said = {name: page.get(name, "missing") for name in ("state", "percent")}
+    said |= {name: page[name] for name in ("result", "error") if page.get(name) is not None}
+    true = [repr(true_page(*record)) for record in records]  # as text, since 33.0 is equal to 33
+    return "" if repr(said) in true else f"It must say {' or '.join(true)}."
+
+
+@pytest.fixture
+def page_of(kata, back_end, outcome_of, naps):
+    """`page_of(task_id)` calls `status`, and fails unless its page was true at one moment."""
+    given = vars(kata).get("status")
+
+    def ask(task_id):
+        known, slept, pages = len(back_end.records(task_id)), len(naps), []
+        back_end.reads = 0
+        did, where = outcome_of(lambda: pages.append((given or kata.status)(task_id)))
+        records = back_end.records(task_id)[known - 1 :]
+        fault = fault_of(pages[-1], records) if pages else "It must not raise."
+        if len(naps) > slept:
+            fault = "It has slept. It must answer at once with what is known."
+        if fault and len(records) > 1 and back_end.reads > 1:
+            fault += "\nThe state and the value came from two looks. Take both from one look."
+        if pages and not isinstance(pages[0], dict):
+            raise AssertionError(f"TODO 2: `status` returned {pages[0]!r}. {fault}")
+        if fault:
+            held = " and then ".join(f"{state}, {value!r}" for state, value in records)
+            did = f"returned {pages[-1]!r}" if pages else did
+            text = f"TODO 2: The back end held {held}.\n`status` {did}.\n{fault}"
+            raise AssertionError(text).with_traceback(where)
+        return pages[-1]
+
+    return ask
 
 
 @pytest.fixture
@@ -181,10 +252,18 @@ def followed(kata, back_end, page_of, outcome_of, naps, monkeypatch):
         inside = []  # not empty while `status` runs
         naps.clear()
 
+        def check_naps(pauses):
+            assert naps == [0.5] * pauses, (
+                "Your code slept in another way than by `pause()`.\n"
+                "Only `pause` sleeps, for 0.5 seconds each time."
+            )
+
         def status(*args, **kwargs):
             asked = [*args, *kwargs.values()]
+            it = "the AsyncResult" if isinstance(asked[0], AsyncResult) else asked
             told_id = repr(asked) == repr([task_id])  # an AsyncResult is equal to its id
-            assert told_id, f"`follow` called `status` with {asked}, and not with the id."
+            assert told_id, f"`follow` called `status` with {it}, and not with the id."
+            check_naps(looks.pauses)
             looks.note(pages=1)
             inside.append(status)
             try:
@@ -207,10 +286,7 @@ def followed(kata, back_end, page_of, outcome_of, naps, monkeypatch):
             patch.setattr(kata, "pause", pause)
             patch.setattr(back_end, "after_read", after_read)
             did, where = outcome_of(kata.follow, kata.app.AsyncResult(task_id), told.append)
-        assert naps == [0.5] * looks.pauses, (
-            f"`follow` called `pause()` {looks.pauses} times, and your code slept for {naps} "
-            "seconds.\nOnly `pause` sleeps, for 0.5 seconds each time."
-        )
+        check_naps(looks.pauses)
         return told, did, where
 
     return follow
