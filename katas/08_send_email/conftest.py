@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import smtplib
 import subprocess
 import sys
 from email.message import EmailMessage
@@ -26,6 +27,7 @@ class Run(NamedTuple):
     sent: list
     retried: int
     told: str
+    why: list  # what may be said below a text about retries
 
 
 class Sender:
@@ -53,7 +55,10 @@ class Sender:
         result = task.delay(order_id=order_id, to=to) if by_name else task.delay(order_id, to)
         assert self._timeline.sent()[before:], "`send_receipt.delay(…)` sent no message."
         queue = self._timeline.sent()[before].queue
-        assert queue == "mail", f"`send_receipt` was sent to queue '{queue}', not to 'mail'."
+        assert queue == "mail", (
+            f"`send_receipt` was sent to queue '{queue}', not to 'mail'. "
+            "A route in `task_routes` (kata 05) or the task's own `queue` decides that."
+        )
         self._settle()
         outcome = result.get(propagate=False)
         sent = [event for event in self._timeline.sent()[before:] if event.task == task.name]
@@ -72,10 +77,35 @@ class Sender:
             f"`send_receipt` ran {len(sent)} times, and connected to the mail server {calls} "
             "times. Expected one attempt in each run."
         )
-        told = [f"The task ended with {outcome!r}."]
-        told += [f"smtplib raised {error}." for error in self._mailbox.errors[errors:][-1:]]
         retried = len([event for event in self._timeline.retried() if event.id == result.id])
-        return Run(outcome, sent, retried, "\n".join(told))
+        errors = self._mailbox.errors[errors:][-1:]
+        why = [*about_retries(task, retried, outcome), *about_error(outcome, len(sent))]
+        if errors and errors[0].startswith(f"{type(outcome).__name__}: "):
+            told = [f"The task ended with what smtplib raised: {errors[0]}."]
+        else:
+            told = [f"The task ended with {outcome!r}."]
+            told += [f"smtplib raised {error}." for error in errors if not why]
+        return Run(outcome, sent, retried, "\n".join(told + why), why)
+
+
+def about_retries(task, retried, outcome):
+    """What the options of the task have to do with its retries."""
+    if getattr(task, "retry_backoff", False) and getattr(task, "retry_jitter", True) and retried:
+        yield "The delays are random: `retry_jitter` is on."
+    if isinstance(outcome, Exception) and retried == task.max_retries < 5:
+        yield f"It gave up after {retried} retries (`max_retries`). It must be tried again 5 times."
+
+
+def about_error(outcome, runs):
+    """What the error tells of the code, if it ended the task at once."""
+    if (
+        isinstance(outcome, OSError)
+        and not isinstance(outcome, smtplib.SMTPException)
+        and runs == 1
+    ):
+        yield "It is an OSError and no SMTPException. Does your code catch it?"
+    if isinstance(outcome, TypeError) and "'NoneType'" in str(outcome):
+        yield "`reply_code` gives None when there was no answer."
 
 
 @pytest.fixture
@@ -94,7 +124,10 @@ def receipt(kata):
         for made in (message, again):
             assert isinstance(made, EmailMessage), f"{call} returned {made!r}, no EmailMessage."
         first, second = str(message["Message-ID"]), str(again["Message-ID"])
-        assert first == second, f"{call} made the Message-ID {first}, and then {second}."
+        assert first == second, (
+            "TODO 1: `build_receipt` was called twice for one order, and made two Message-IDs. "
+            "They must be equal, so nothing in them is random."
+        )
         return message
 
     return receipt
@@ -155,7 +188,36 @@ class Traces(logging.Handler):
                 found = [text for text in texts if text.casefold() in line.casefold()]
                 if found and where not in places:
                     places[where] = _around(found[0], line)
-        return [f"{where}: {line}" for where, line in places.items()]
+        lines = [f"{where}: {line}" for where, line in places.items()]
+        if not (advice := self._advice(list(places), lines)):
+            return lines
+        more = [f"… and in {len(lines) - 1} more places."] if lines[1:] else []
+        return [*lines[:1], *more, advice]
+
+    def _advice(self, places, lines):
+        """What to do about the places where the address can be read."""
+        if not places:
+            return ""
+        if places[0] == "message header of the retry, argsrepr":
+            return (
+                "The retry is a new message, and does not inherit `argsrepr`: give it to "
+                f"`self.retry`{self._line_of('.retry(')}."
+            )
+        if places[0] == "message header, kwargsrepr":
+            return "You sent keyword arguments: they need `kwargsrepr`."
+        told_of_first = any("traceback: smtplib." in line for line in lines)
+        if told_of_first and not any("exception" in place for place in places):
+            return (
+                "`NotSent` was raised inside `except`, so Python added the error of smtplib to its "
+                "traceback: leave the block first."
+            )
+        return ""
+
+    def _line_of(self, text):
+        """Where this text stands in the learner's file, if it stands there once."""
+        source = Path(self._answer).read_text(encoding="utf-8").splitlines()
+        found = [number for number, line in enumerate(source, 1) if text in line]
+        return f" in line {found[0]}" if len(found) == 1 else ""
 
 
 def _around(text, line, most=100):

@@ -67,7 +67,7 @@ def check_retries(ran, count, why):
     delays = [event.countdown for event in ran.sent[1:]]
     assert delays == DELAYS[:count], (
         f"{why}\nExpected retries after these delays: {DELAYS[:count]} seconds.\n"
-        f"The messages asked for: {delays}."
+        + "\n".join([f"The messages asked for: {delays}.", *ran.why])
     )
     assert ran.retried == count, f"{why}\nThe task was sent again, but it was not retried."
 
@@ -125,22 +125,20 @@ def test_an_order_has_one_message_id(kata, receipt, elsewhere):
 
 
 @pytest.mark.todo(1)
-@pytest.mark.parametrize(
-    "form", ["{}\nBcc: all@mail.example", "{}\r\n\r\nBuy now", "\n{}", "{}\n", "{}\r"], ids=repr
-)
-def test_a_newline_in_an_address_is_refused(kata, form):
+def test_a_newline_in_an_address_is_refused(kata):
     """A newline in the address would begin a new header: `build_receipt` raises ValueError."""
-    customer = some_customer()
-    to = form.format(f"{customer}@mail.example")
-    try:
-        message, refusal = kata.build_receipt(some_order(), to), None
-    except ValueError as error:
-        message, refusal = None, error
-    assert refusal, f"build_receipt(…, {to!r}) raised no ValueError. It returned\n{message}"
-    assert customer not in f"{refusal} {refusal.__cause__} {refusal.__context__}", (
-        f"build_receipt(…, {to!r}) raised {refusal!r}.\n"
-        "Its text names the address, and the text of an error gets into logs."
-    )
+    for form in ("{}\nBcc: all@mail.example", "{}\r\n\r\nBuy now", "\n{}", "{}\n", "{}\r"):
+        customer = some_customer()
+        to = form.format(f"{customer}@mail.example")
+        try:
+            message, refusal = kata.build_receipt(some_order(), to), None
+        except ValueError as error:
+            message, refusal = None, error
+        assert refusal, f"build_receipt(…, {to!r}) raised no ValueError. It returned\n{message}"
+        assert customer not in f"{refusal} {refusal.__cause__} {refusal.__context__}", (
+            f"build_receipt(…, {to!r}) raised {refusal!r}.\n"
+            "Its text names the address, and the text of an error gets into logs."
+        )
 
 
 @pytest.mark.todo(2)
@@ -232,12 +230,14 @@ def test_5xx_is_final(kata, mailbox, celery_worker, sender, monkeypatch, step):
     why, attempts = f"The server answered {code} at the {step}.", len(ran.sent)
     assert attempts == 1, f"{why} Expected one attempt, saw {attempts}. {ran.told}"
     check_not_sent(kata, ran, order_id, code, why)
-    for address, timeout in [(some_address() + "\n", "10"), (some_address(), "soon")]:
+    for end, timeout in [("\n", "10"), ("", "soon")]:
+        given = "`build_receipt`, for a newline" if end else "`smtp_timeout`, for SMTP_TIMEOUT=soon"
         monkeypatch.setenv("SMTP_TIMEOUT", timeout)
-        ran = sender.run(order_id, address)
-        why = f"The address {address!r} with SMTP_TIMEOUT={timeout} is a ValueError."
-        assert len(ran.sent) == 1, f"{why} It was tried again, and it stays as it is."
-        assert isinstance(ran.outcome, ValueError), f"{why} The task ended with {ran.outcome!r}."
+        ran = sender.run(order_id, some_address() + end)
+        assert len(ran.sent) == 1 and isinstance(ran.outcome, ValueError), (  # noqa: PT018
+            f"{given}, raised ValueError. Nothing may catch that: the task must fail at once.\n"
+            f"It was tried again {len(ran.sent) - 1} times, and ended with {ran.outcome!r}."
+        )
 
 
 @pytest.mark.todo(2)
