@@ -152,6 +152,22 @@ def _failure_of(module: object, kata: Kata, file: Path, timeline: Timeline, eage
             "`self` is the first parameter of a bound task: `@app.task(bind=True)`.",
         ),
         (
+            "@app.tasks\ndef lost(): pass\n\ndef go(): pass",
+            "The decorator of a task is `@app.task`.",
+        ),
+        (
+            "def route(name): pass\napp.conf.task_routes = (route(), {})\ndef go(): pass",
+            "`route()` calls the function here.",
+        ),
+        (
+            "app.conf.task_routes = (route, {})\ndef route(name): pass\ndef go(): pass",
+            "`route` is defined further down, in line 21.",
+        ),
+        (
+            "from celery.schedules import crontab\ncrontab(second=30)\ndef go(): pass",
+            "A crontab has no seconds.",
+        ),
+        (
             "app.conf.queues = []\ndef go(): assert 0",
             "`queues` is not a setting of Celery. Did you mean `task_queues`?",
         ),

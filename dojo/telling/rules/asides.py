@@ -8,10 +8,13 @@ from dojo.telling.failure import Failure
 from dojo.telling.words import cut
 
 
-def failed_in_worker(failure: Failure, _what: str) -> list[str]:
-    """The last error of a task in a worker, unless the test ended with it or has planned it."""
+def failed_in_worker(failure: Failure, what: str) -> list[str]:
+    """The last error of a task in a worker, unless the test speaks of it or has planned it."""
     failed = [event for event in failure.unplanned if not event.eager]
     if not failed or not failed[-1].error or failure.raised in failed[-1].error:
+        return []
+    kind = failed[-1].error.partition(":")[0]
+    if re.search(rf"\b{re.escape(kind)}\b", what):
         return []
     return [f"{failed[-1].task} failed in the worker:\n{cut(failed[-1].error.splitlines())}"]
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 from zoneinfo import ZoneInfoNotFoundError
 
 from dojo.grading import answers
 from dojo.telling.explanation import Explanation
 from dojo.telling.failure import Failure, place, source
-from dojo.telling.rules import calls, settings
+from dojo.telling.rules import calls, imports, settings
 from dojo.telling.words import paragraphs
+
+#: What may be said beside the error of an import.
+OF_IMPORT: tuple[Callable[[Failure, str], list[str]], ...] = (
+    calls.name_not_imported,
+    imports.wrong_decorator,
+    imports.called_in_place,
+    imports.defined_later,
+    imports.seconds_of_crontab,
+)
 
 
 def file_cannot_be_graded(failure: Failure) -> Explanation | None:
@@ -19,7 +29,8 @@ def file_cannot_be_graded(failure: Failure) -> Explanation | None:
     if not isinstance(error, answers.AnswerError):
         return None
     what = str(error)  # one that was not run again has the same first line as that time
-    what = paragraphs([what, *calls.name_not_imported(failure, what)], "\n")
+    beside = [text for rule in OF_IMPORT for text in rule(failure, what)]
+    what = paragraphs([what, *beside], "\n")
     cause = what.splitlines()[0] if isinstance(error, answers.NotRunError) else what
     return Explanation(failure.requirement, what, of_file=True, cause=cause)
 
