@@ -161,7 +161,7 @@ def _failure_of(module: object, kata: Kata, file: Path, timeline: Timeline, eage
         ),
         (
             "app.conf.task_routes = (route, {})\ndef route(name): pass\ndef go(): pass",
-            "`route` is defined further down, in line 21.",
+            "`route` is defined further down, in line 18.",
         ),
         (
             "from celery.schedules import crontab\ncrontab(second=30)\ndef go(): pass",
