@@ -17,33 +17,6 @@ FUNCTIONS = ["poster", "discount", "express", "save", "load"]
 EACH = [pytest.param(name, marks=pytest.mark.todo(n)) for n, name in enumerate(FUNCTIONS, 1)]
 
 
-def parts(signature):
-    """All that a signature is made of, as JSON has it."""
-    found = json.loads(json.dumps(signature, default=repr))
-    return {**found, "immutable": bool(found.get("immutable"))}
-
-
-def shown(thing):
-    """A signature with its options; anything else as Python shows it."""
-    if not isinstance(thing, Signature):
-        return repr(thing)
-    try:
-        text = repr(thing)
-    except Exception:  # so ends the repr of a chain of something else
-        text = f"a {thing.get('task')} of {thing.get('kwargs')}"
-    marks = " (immutable)" if thing.get("immutable") else ""
-    options = thing.get("options")
-    return f"{text}{marks}" + (f" with the options {dict(options)}" if options else "")
-
-
-def line_from(kata, name, *args, **kwargs):
-    """The signature that a function returns."""
-    line = getattr(kata, name)(*args, **kwargs)
-    why = f"`{name}` must return a signature. It returned {shown(line)}."
-    assert isinstance(line, Signature), why
-    return line
-
-
 def outcome(why, send, *args):
     """What `send(*args)` returns. When that cannot run, `why` says what it was."""
     try:
@@ -55,23 +28,6 @@ def outcome(why, send, *args):
 
 def answer(line, *args, **kwargs):
     return line.delay(*args, **kwargs).get()
-
-
-def ids_of(lines, arguments):
-    """The ids of the tasks that these lines make when they are sent."""
-    sent_as = f"sent as .delay({', '.join(map(str, arguments))})"
-    return [outcome(f"{shown(e)} was {sent_as}.", e.delay, *arguments).id for e in lines]
-
-
-def difference(signature, wanted):
-    """A text about the first part of a signature that is not as wanted; "" if there is none."""
-    seen = parts(signature)
-    if wanted["task"] == "celery.chain" and type(signature) is Signature:
-        return "It must be a chain. It is a call of a task 'celery.chain', which nobody can run."
-    for part in ("task", "args", "kwargs", "immutable", "options"):
-        if seen.get(part) != wanted[part]:
-            return f"Its {part!r} must be {wanted[part]!r}, not {seen.get(part)!r}."
-    return ""
 
 
 def compared(seen, expected):
@@ -87,73 +43,63 @@ def change(line):
     line.link(Signature("tasks.changed"))
 
 
-def saved(kata, signature):
-    """What `save` returns, and what is wrong with it, or ""."""
-    text = kata.save(signature)
-    if not isinstance(text, str):
-        return text, f"`save` must return a text (str). It returned {shown(text)}."
-    try:
-        json.loads(text)
-    except ValueError as error:
-        return text, f"`save` must return JSON. It returned {text!r}: {error}"
-    if type(signature) is Signature:
-        twin = signature.clone().set(immutable=not signature.immutable)
-        if kata.save(twin) == text:
-            return text, f"`save` does not say whether a signature is immutable:\n{text}"
-    missing = [value for value in values(parts(signature)) if str(value) not in text]
-    lost = f"{', '.join(map(repr, missing))} of {shown(signature)} is not in what `save` returned"
-    return text, f"{lost}:\n{text}" if missing else ""
-
-
-def values(thing):
-    """What the text of a signature must hold: its numbers and its words."""
-    inside = thing.values() if isinstance(thing, dict) else thing
-    if isinstance(thing, (dict, list)):
-        return [value for each in inside for value in values(each)]
-    about_kinds = (None, True, False, "chain", "celery.chain")  # may be said otherwise
-    return [] if thing in about_kinds else [thing]
+def ids_of(lines, arguments):
+    """The ids of the tasks that these lines make when they are sent."""
+    sent_as = f"was sent as .delay({', '.join(map(str, arguments))})"
+    return [outcome(f"{line!r} {sent_as}.", line.delay, *arguments).id for line in lines]
 
 
 @pytest.mark.todo(1)
-def test_a_poster_waits_for_its_size(kata, celery_worker, timeline, called):
+def test_a_poster_waits_for_its_size(lines, celery_worker, timeline, called):
     """`poster` writes copies and paper down. The size comes with the sending, and comes first."""
     few, many = random.sample(range(2, 100), 2)
-    posters = [(few, line_from(kata, "poster", copies=few))]
-    posters += [(copies, line_from(kata, "poster", copies)) for copies in (many, few)]
+    posters = [(few, lines.new("poster", copies=few))]
+    posters += [(copies, lines.new("poster", copies)) for copies in (many, few)]
 
     for copies, line in posters:
-        width, height = random.sample(range(20, 90), 2)
-        why = f"poster({copies}) is {shown(line)}.\nIt was sent as .delay({width}, {height})."
-        price = outcome(why, answer, line, width, height)
+        size = width, height = random.sample(range(20, 90), 2)
+        expected = lines.call("tasks.price", (width, height, copies, "matt"))
+        why = f"poster({copies}) is {lines.shown(line)}.\nSent as .delay({width}, {height}) it runs"
+        seen, must = lines.would_run(line, *size), f"It must run {expected}."
+        if line.immutable:
+            must += f"\nIt is immutable, and ignores {width} and {height}. A partial is needed."
+        assert seen == expected, f"{why} {seen}.\n{must}"
 
-        wanted = {"width_cm": width, "height_cm": height, "copies": copies, "paper": "matt"}
-        expected = f"price({', '.join(f'{name}={value!r}' for name, value in wanted.items())})"
-        seen = [called(e) for e in timeline.started()[-1:]]
-        ran = ", ".join(seen) or "nothing"
-        assert seen == [expected], f"{why}\nThat ran {ran}.\nIt must run {expected}."
-        assert price == (50 + 3 * width * height) * copies, f"{ran} returned {price}."
+        price = outcome(f"{why} {seen}.", answer, line, *size)
+
+        ran = [called(e) for e in timeline.started()[-1:]]
+        assert ran == [expected], f"{why} {', '.join(ran) or 'nothing'}.\n{must}"
+        assert price == (50 + 3 * width * height) * copies, f"{expected} returned {price}."
 
 
 @pytest.mark.todo(2)
-def test_a_discount_takes_nothing_more(kata, celery_worker, timeline, called):
+def test_a_discount_takes_nothing_more(kata, lines, celery_worker, timeline, called):
     """What `discount` returns runs with its percentage alone, in a chain or by itself."""
-    lines = [(p, line_from(kata, "discount", percent=p)) for p in (random.randint(1, 99) + 0.5, 0)]
-    size = random.sample(range(20, 90), 2)
-    ways = {
-        "was sent with no argument": answer,
-        "came after `price` in a chain": lambda line: answer(chain(kata.price.s(*size), line)),
-        f"was sent with the arguments {size}": lambda line: answer(line, *size, copies=2),
-    }
+    percents = random.randint(1, 99) + 0.5, 0
+    all_lines = [(percent, lines.new("discount", percent=percent)) for percent in percents]
+    size = width, height = random.sample(range(20, 90), 2)
+    ways = [
+        ("Sent with no argument", (), answer),
+        (
+            "After `price` in a chain",
+            (50 + 2 * width * height,),
+            lambda line: answer(chain(kata.price.s(*size), line)),
+        ),
+        (f"Sent with the arguments {size}", size, lambda line: answer(line, *size, copies=2)),
+    ]
 
-    for percent, line in lines:
-        for way, send in ways.items():
-            expected = f"show_discount(percent={percent})"
-            why = f"discount({percent}) is {shown(line)}. It {way}.\nIt must run {expected}."
-            text = outcome(why, send, line)
+    for percent, line in all_lines:
+        expected = lines.call("tasks.show_discount", (percent,))
+        for way, more, send in ways:
+            why = f"discount({percent}) is {lines.shown(line)}. {way} it runs"
+            seen, must = lines.would_run(line, *more), f"It must run {expected}."
+            assert seen == expected, f"{why} {seen}.\n{must}"
 
-            seen = [called(e) for e in timeline.started()[-1:]]
-            assert seen == [expected], f"{why}\nIt ran {', '.join(seen) or 'nothing'}."
-            assert text == f"{percent} % off", f"{why}\nThe result was {text!r}."
+            text = outcome(f"{why} {seen}.", send, line)
+
+            ran = [called(e) for e in timeline.started()[-1:]]
+            assert ran == [expected], f"{why} {', '.join(ran) or 'nothing'}.\n{must}"
+            assert text == f"{percent} % off", f"{expected} returned {text!r}."
 
 
 @pytest.mark.parametrize(
@@ -163,18 +109,18 @@ def test_a_discount_takes_nothing_more(kata, celery_worker, timeline, called):
         pytest.param("discount", (), marks=pytest.mark.todo(2)),
     ],
 )
-def test_each_call_makes_a_new_line(kata, name, size):
+def test_each_call_makes_a_new_line(kata, lines, name, size):
     """Two lines are independent, and a line that is sent twice makes two tasks."""
     amount = random.randint(2, 99)
-    first, second = line_from(kata, name, amount), line_from(kata, name, amount)
-    before = parts(second)
+    first, second = lines.new(name, amount), lines.new(name, amount)
+    before = lines.parts(second)
 
     change(first)
 
-    for when, line in [("before that", second), ("after that", line_from(kata, name, amount))]:
-        assert parts(line) == before, (
+    for when, line in [("before that", second), ("after that", lines.new(name, amount))]:
+        assert lines.parts(line) == before, (
             f"Somebody changed what {name}({amount}) returned.\nWhat it returned {when} changed, "
-            f"too. It is {shown(line)} now.\nMake a new signature in each call."
+            f"too. It is {lines.shown(line)} now.\nMake a new signature in each call."
         )
     ids = ids_of([second, second, getattr(kata, name)(amount)], size)
     assert len({*ids}) == 3, (
@@ -187,17 +133,18 @@ def test_each_call_makes_a_new_line(kata, name, size):
 @EACH_LINE
 @ALL_QUEUES
 def test_express_changes_queue_and_priority(
-    kata, celery_worker, skip_countdowns, write, sending, kind
+    kata, lines, celery_worker, skip_countdowns, write, sending, kind
 ):
     """What `express` returns goes to queue `express` with priority 9. All the rest is the same."""
     signature, arguments = write(kind)
-    wanted = parts(signature)
+    wanted = lines.parts(signature)
     wanted["options"].update(queue="express", priority=9)
 
-    fast = line_from(kata, "express", signature=signature)
+    fast = lines.new("express", signature=signature)
 
-    why = f"`express` was given {shown(signature)}.\nIt returned {shown(fast)}.\n"
-    assert not difference(fast, wanted), f"{why}{difference(fast, wanted)}"
+    why = f"`express` was given {lines.shown(signature)}.\nIt returned {lines.shown(fast)}.\n"
+    wrong = lines.changed(fast, wanted)
+    assert not wrong, f"{why}{wrong}{lines.misplaced(fast)}"
     expected = sending(kata.app.signature(wanted), arguments)
     seen = sending(fast, arguments)
     assert seen == expected, f"{why}{compared(seen, expected)}"
@@ -205,55 +152,57 @@ def test_express_changes_queue_and_priority(
 
 @pytest.mark.todo(3)
 @EACH_LINE
-def test_express_leaves_the_original_alone(kata, write, kind):
+def test_express_leaves_the_original_alone(kata, lines, write, kind):
     """The original does not change, whatever becomes of the copy; nor the other way round."""
     original, arguments = write(kind)
-    before = parts(original)
+    before = lines.parts(original)
 
-    copies = [line_from(kata, "express", original) for _ in range(2)]
+    copies = [lines.new("express", original) for _ in range(2)]
 
-    changed = difference(original, before)
-    assert not changed, f"`express` has changed its argument: {shown(original)}.\n{changed}"
-    copied = parts(copies[1])
+    shared = lines.sharing(copies[0], original)
+    wrong = lines.changed(original, before)
+    assert not wrong, (
+        f"`express` has changed its argument: {lines.shown(original)}.\n{wrong}{shared}"
+    )
+    copied = lines.parts(copies[1])
     change(copies[0])
-    shared = difference(original, before)
-    assert not shared, f"The copy was changed, and the original changed, too.\n{shared}"
-    shared = difference(copies[1], copied)
-    assert not shared, f"One copy was changed, and another copy changed, too.\n{shared}"
+    wrong = lines.changed(original, before)
+    assert not wrong, f"The copy was changed, and the original changed, too.\n{wrong}{shared}"
+    wrong = lines.changed(copies[1], copied)
+    assert not wrong, f"One copy was changed, and another copy changed, too.\n{wrong}"
     change(original)
-    shared = difference(copies[1], copied)
-    assert not shared, f"The original was changed, and its copy changed, too.\n{shared}"
+    wrong = lines.changed(copies[1], copied)
+    assert not wrong, f"The original was changed, and its copy changed, too.\n{wrong}{shared}"
     ids = ids_of([copies[1], copies[1], kata.express(write(kind)[0])], arguments)
     assert len({*ids}) == 3, f"Express lines were sent three times. The ids are {ids}."
 
 
 @pytest.mark.todo(4)
 @EACH_TEXT
-def test_save_writes_json(kata, write, kind):
+def test_save_writes_json(lines, write, kind):
     """`save` returns a JSON text with all that the call needs, and changes nothing."""
     for _ in range(2):
         signature, _ = write(kind)
-        before = parts(signature)
-        fault = saved(kata, signature)[1]
+        before = lines.parts(signature)
+        fault = lines.saved(signature)[1]
         assert not fault, fault
-        changed = difference(signature, before)
-        assert not changed, f"`save` has changed its argument: {shown(signature)}.\n{changed}"
+        wrong = lines.changed(signature, before)
+        assert not wrong, f"`save` has changed its argument: {lines.shown(signature)}.\n{wrong}"
 
 
 @pytest.mark.todo(5)
 @EACH_TEXT
 @ALL_QUEUES
-def test_load_gives_the_same_call(kata, celery_worker, skip_countdowns, write, sending, kind):
+def test_load_gives_the_same_call(lines, celery_worker, skip_countdowns, write, sending, kind):
     """What `load` returns has the same task, arguments and options, and is sent likewise."""
     signature, arguments = write(kind)
-    text, fault = saved(kata, signature)
-    assert not fault, f"TODO 4: {fault}"
+    text = lines.text(signature)
     as_the_database_gives_it = json.dumps(json.loads(text), indent=1)
 
-    loaded = line_from(kata, "load", text=as_the_database_gives_it)
+    loaded = lines.new("load", text=as_the_database_gives_it)
 
-    why = f"Saved was {shown(signature)}.\nLoaded was {shown(loaded)}.\n"
-    wrong = difference(loaded, parts(signature))
+    why = f"Saved was {lines.shown(signature)}.\nLoaded was {lines.shown(loaded)}.\n"
+    wrong = lines.difference(loaded, lines.parts(signature))
     assert not wrong, f"{why}{wrong} The text was\n{text}"
     expected = sending(signature, arguments)
     seen = sending(loaded, arguments)
@@ -261,31 +210,30 @@ def test_load_gives_the_same_call(kata, celery_worker, skip_countdowns, write, s
 
 
 @pytest.mark.todo(5)
-def test_each_load_is_new(kata, write):
+def test_each_load_is_new(kata, lines, write):
     """Each call of `load` makes a new signature, and each sending of it is a new task."""
     (signature, arguments), (other, _) = write("a link"), write("a partial")
-    before = parts(signature)
-    (text, fault), (other_text, _) = saved(kata, signature), saved(kata, other)
-    assert not fault, f"TODO 4: {fault}"
-    first, second = line_from(kata, "load", text), line_from(kata, "load", text)
+    before = lines.parts(signature)
+    text, other_text = lines.text(signature), lines.text(other)
+    first, second = lines.new("load", text), lines.new("load", text)
 
     change(first)
 
-    lines = [("saved", signature), ("loaded before", second), ("loaded after", kata.load(text))]
-    for which, line in lines:
-        wrong = difference(line, before)
+    each = [("saved", signature), ("loaded before", second), ("loaded after", kata.load(text))]
+    for which, line in each:
+        wrong = lines.difference(line, before)
         assert not wrong, f"A loaded line was changed. The one {which} changed, too.\n{wrong}"
-    wrong = difference(kata.load(other_text), parts(other))
+    wrong = lines.difference(kata.load(other_text), lines.parts(other))
     assert not wrong, f"Two lines were saved. The second one is not what `load` gives.\n{wrong}"
     ids = ids_of([signature, second, second, kata.load(text)], arguments)
     assert len({*ids}) == 4, f"One line was sent four times. The ids are {ids}: not four tasks."
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_nothing_is_sent(kata, timeline, naps, name):
+def test_nothing_is_sent(kata, lines, timeline, naps, name):
     """The function sends nothing, runs nothing, and does not wait."""
     given = {"express": kata.price.s(40, 60), "save": kata.price.s(40, 60)}
-    given["load"] = name == "load" and kata.save(kata.price.s(40, 60))
+    given["load"] = name == "load" and lines.text(kata.price.s(40, 60))
     before = len(timeline)
     naps.clear()
 
