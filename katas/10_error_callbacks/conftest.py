@@ -1,43 +1,65 @@
-"""The book of incidents, and what else the tests must know of an errback."""
+"""The list of incidents, and what else the tests must know of an errback."""
 
 import functools
 import importlib
+import inspect
 import logging
 import sys
+import traceback
 from collections import Counter
-from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from celery import Task
 from celery.app.task import Context
+from celery.canvas import Signature
+from celery.result import AsyncResult, GroupResult
 from celery.utils.functional import arity_greater
 
+NO_TASK = "`report_failure` is not a task of `app`. Put `@app.task` above it."
+BOUND = "An errback that Celery is to call is not bound: leave `bind=True` out."
+ID_ONLY = (
+    "Celery sends `report_failure` as a task, and hands over the id only. It calls none but a "
+    "function with the three arguments, and without `bind=True`."
+)
+EACH_MEMBER = "Give them to each member: `print_photos.s(…).set(link=…, link_error=…)`."
+RETURNS = {"print_order": AsyncResult, "print_batch": GroupResult}
 
-class Book(list):
-    """The book of incidents. While there is some `trouble`, writing in it raises that error."""
+
+class Incidents(list):
+    """The list of incidents. While there is some `trouble`, writing there raises that error."""
 
     trouble = None
-    by_write = 0  # how many entries `incidents.write` has made
+    by_report = 0  # how many of them `incidents.report` has made
+    refused = 0  # how many could not be written
 
-    def append(self, entry):
-        """Write an entry down."""
+    def append(self, incident):
+        """Write an incident down."""
         if self.trouble:
+            self.refused += 1
             raise self.trouble
-        self.by_write += sys._getframe(1).f_globals["__name__"] == "incidents"
-        super().append(entry)
+        self.by_report += sys._getframe(1).f_globals["__name__"] == "incidents"
+        super().append(incident)
 
-    def of(self, result):
-        """The entries about the task with this result."""
-        return [entry for entry in self if entry[0] == result.id]
+    def fault(self, task_id, error, traceback, task="tasks.print_photos", since=None):
+        """What is wrong with the incident of a task that failed, or ""."""
+        seen = [one for one in self if one.get("id") == task_id] if since is None else self[since:]
+        if len(seen) != 1:
+            return f"Of this task there are {len(seen)} incidents, not one: {error}."
+        expected = {"task": task, "id": task_id, "error": error, "traceback": traceback}
+        for part, value in expected.items():
+            if (got := seen[0].get(part)) != value:
+                return f"The {part!r} of its incident must be {value!r:.99}, not {got!r:.99}."
+        return ""
 
 
 @pytest.fixture
-def book(kata):
-    """The book that the module `incidents` writes in, which is fresh for this test."""
+def reported(kata):
+    """The list that the module `incidents` writes in, which is fresh for this test."""
     assert kata  # it has imported the module
     incidents = importlib.import_module("incidents")
-    incidents.book = Book()
-    return incidents.book
+    incidents.reported = Incidents()
+    return incidents.reported
 
 
 @pytest.fixture
@@ -55,44 +77,91 @@ def jams(kata, monkeypatch):
     return jams
 
 
-@pytest.fixture
-def failed_request():
-    """`failed_request("4f0c…")` is the request of a task with that id, as an errback gets it."""
+def bound(task):
+    """Whether it is a task with `bind=True`."""
+    return isinstance(getattr(task, "__header__", None), functools.partial)
 
-    def request(task_id):
+
+def called_as_function(task):
+    """Whether Celery calls this errback in the worker. It sends all others as tasks."""
+    header = getattr(task, "__header__", None)  # a class-based task has none
+    return header is not None and not bound(task) and arity_greater(header, 1)
+
+
+@pytest.fixture
+def report(kata):
+    """`report("4f0c…", error, "Traceback …")` calls `report_failure` as Celery does."""
+
+    def call(task_id, error, text, task="tasks.print_photos"):
+        function = kata.report_failure
+        assert not bound(function), BOUND
         around = {"root_id": "root", "parent_id": "parent", "group": "group"}
-        return Context(id=task_id, task="tasks.print_photos", args=[0], kwargs={}, **around)
+        request = Context(id=task_id, task=task, args=[0], kwargs={}, **around)
+        taken = inspect.signature(getattr(function, "run", function))
+        try:
+            taken.bind(request, error, text)
+        except TypeError:
+            pytest.fail(
+                f"Celery calls `report_failure(request, exc, traceback)`. It takes {taken}."
+            )
+        function(request, error, text)
 
-    return request
+    return call
+
+
+class Log:
+    """What was logged: (level, all that the line knows), and what was wrong with it."""
+
+    def __init__(self):
+        self.lines, self.broken, self.caught = [], "", ""
+
+    def note(self, record):
+        """Take a line of the log."""
+        try:
+            text = logging.Formatter().format(record)
+        except (TypeError, ValueError) as error:  # logging itself would only print it
+            text = f"{record.msg} {record.args}"
+            self.broken = f"Line {record.lineno} of {record.filename} logs nothing: {error}."
+        if error := sys.exc_info()[1]:
+            self.caught = f"\nYour `except` caught an error of your own: {place(error)}"
+        known = [str(value) for value in vars(record).values()]
+        self.lines.append((record.levelno, " ".join([text, *known])))
+
+    def fault(self, task_id):
+        """What is wrong with the lines about a task, or ""."""
+        levels = [level for level, line in self.lines if task_id in line]
+        if self.broken or max(levels, default=0) >= logging.ERROR:
+            return self.broken
+        if levels:
+            level = logging.getLevelName(max(levels))
+            return f"The log names the failed task, but as a line of level {level}, not ERROR."
+        return f"Nothing in the log tells of the failed task: log an error with its id, {task_id}."
+
+
+def place(error):
+    """An error, and the line of the learner's file that raised it."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.name == "report_failure"]
+    text = f"{type(error).__name__}: {error}"
+    return f"{text}\nin line {frames[-1].lineno}: {frames[-1].line}" if frames else text
 
 
 @pytest.fixture
-def errors_logged(monkeypatch):
-    """The lines of the log that tell of an error, with all that they know."""
-    lines = []
-    handle = logging.Logger.handle
+def log(monkeypatch):
+    """See `Log`."""
+    log, handle = Log(), logging.Logger.handle
 
-    def note(logger, record):
-        if record.levelno >= logging.ERROR:
-            known = [str(value) for value in vars(record).values()]
-            lines.append(" ".join([logging.Formatter().format(record), *known]))
-        handle(logger, record)
+    def noted(logger, record):
+        log.note(record)
+        if not log.broken:
+            handle(logger, record)
 
-    monkeypatch.setattr(logging.Logger, "handle", note)
-    return lines
-
-
-@dataclass
-class Call:
-    """A call of `report_failure`, and how it ended."""
-
-    args: tuple
-    error: str = ""
+    monkeypatch.setattr(logging.Logger, "handle", noted)
+    return log
 
 
 @pytest.fixture
 def calls(kata, monkeypatch):
-    """Every call of `report_failure`, whoever made it. Celery tells of none of them."""
+    """Every call of `report_failure` with its error. Celery tells of none of them."""
     calls = []
     task = kata.report_failure
     if not isinstance(task, Task):
@@ -100,43 +169,127 @@ def calls(kata, monkeypatch):
     run = task.run
 
     def noted(*args, **kwargs):
-        calls.append(call := Call((*args, *kwargs.values())))
+        calls.append(call := SimpleNamespace(args=(*args, *kwargs.values()), error=""))
         try:
             return run(*args, **kwargs)
         except Exception as error:
-            call.error = f"{type(error).__name__}: {error}"
+            call.error = place(error)
             raise
 
     monkeypatch.setattr(task, "run", noted)
     return calls
 
 
-def called_as_function(task):
-    """Whether Celery calls this errback in the worker. It sends all others as tasks."""
-    header = getattr(task, "__header__", None)  # a class-based task has none
-    bound = isinstance(header, functools.partial)
-    return header is not None and not bound and arity_greater(header, 1)
+@pytest.fixture
+def options(kata, monkeypatch):
+    """The options that each message of `print_photos` was sent with, by their names."""
+    options = []
+    send = kata.print_photos.apply_async
+
+    def noted(*args, **kwargs):
+        options.append(kwargs)
+        return send(*args, **kwargs)
+
+    monkeypatch.setattr(kata.print_photos, "apply_async", noted)
+    return options
 
 
 @pytest.fixture
-def why_not_reported(kata, calls):
+def in_link(options):
+    """`in_link()` has the names of the tasks that `print_photos` was sent with as `link`."""
+
+    def names():
+        links = [each.get("link") or [] for each in options]
+        links = [one for each in links for one in (each if isinstance(each, list) else [each])]
+        return {one.get("task") for one in links if isinstance(one, dict)}
+
+    return names
+
+
+def why_never_called(options):
+    """What was wrong when the tasks were sent, or ""."""
+    if any("on_error" in each for each in options):
+        return "`apply_async` has no option `on_error`, and ignores it: write `link_error`."
+    if not any(each.get("link_error") for each in options):
+        return "`print_photos` was sent without it: `link_error` is missing."
+    return ""
+
+
+def about_calls(calls, ids):
+    """What was wrong with the calls of the errback of these tasks, or ""."""
+    if wrong := [call for call in calls if len(call.args) != 3]:
+        return (
+            "Celery hands the three arguments over. The signature has none of its own: "
+            f"`report_failure.s()`.\n{wrong[0].error}"
+        )
+    if error := next((call.error for call in calls if call.error), ""):
+        return f"`report_failure` was called, and raised {error}"
+    requests = [call.args[0] for call in calls]
+    reported = Counter(getattr(request, "id", "") for request in requests)
+    if missing := ids - {*reported}:
+        called = len(ids) - len(missing)
+        others = {getattr(r, "task", "") for r in requests if getattr(r, "id", "") not in ids}
+        for_others = f" It was called for {', '.join(sorted(others))}." if others else ""
+        return (
+            f"Of `print_photos` {len(ids)} failed. `report_failure` was called for {called} of "
+            f"them.{for_others}"
+        )
+    if any(times > 1 for times in reported.values()):
+        return "`report_failure` was called twice for one task. Who calls it?"
+    return ""
+
+
+@pytest.fixture
+def why_not_reported(kata, calls, options):
     """`why_not_reported(results)` says what became of the errback of these tasks, if known."""
 
     def why(*results):
         if not isinstance(kata.report_failure, Task):
-            return "TODO 1: `report_failure` is not a task of `app`.\n"
+            return f"TODO 1: {NO_TASK}"
         if not called_as_function(kata.report_failure):
-            return (
-                "TODO 1: Celery sends `report_failure` as a task, and hands over the id only. It "
-                "calls none but a function with the three arguments, and without `bind=True`.\n"
-            )
-        if error := next((call.error for call in calls if call.error), ""):
-            return f"`report_failure` was called, and raised {error}\n"
-        reported = Counter(getattr(call.args[0], "id", "") for call in calls if call.args)
-        if any(result.id not in reported for result in results):
-            return "`report_failure` was not called for each task that failed.\n"
-        if any(times > 1 for times in reported.values()):
-            return "`report_failure` was called twice for one task. Who calls it?\n"
-        return ""
+            return f"TODO 1: {BOUND if bound(kata.report_failure) else ID_ONLY}"
+        if results and not calls:
+            return f"`report_failure` was never called. {why_never_called(options)}"
+        return about_calls(calls, {result.id for result in results})
 
     return why
+
+
+def about_error(kata, name, error):
+    """What a newcomer must know of an error in a function, or ""."""
+    text = f"{type(error).__name__}: {error}"
+    codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if "link to group" in text:
+        return f"A group takes no callbacks when it is sent. {EACH_MEMBER}\n{text}"
+    if isinstance(error, IndexError):
+        return f"`link` of a group is for its first member; an empty group has none. {EACH_MEMBER}"
+    if isinstance(error, AttributeError) and error.obj is kata.report_failure:
+        return f"TODO 1: {NO_TASK}"
+    if getattr(kata.print_photos.run, "__code__", None) in codes:
+        return f"`{name}` has called `print_photos` here. A worker must do that: send it."
+    return ""
+
+
+@pytest.fixture
+def call(kata):
+    """`call("print_order", 7)` is the result that a function returns."""
+
+    def called(name, *args, **kwargs):
+        try:
+            result = getattr(kata, name)(*args, **kwargs)
+        except Exception as error:
+            why = about_error(kata, name, error)
+            if not why:
+                raise
+            raise AssertionError(why).with_traceback(error.__traceback__) from None
+        text = "a signature that is not sent" if isinstance(result, Signature) else repr(result)
+        if str(result).startswith("parcel-"):
+            text += ": it has called `print_photos` here. A worker must do that: send it"
+        wanted, given = RETURNS[name].__name__, ", ".join(map(str, (*args, *kwargs.values())))
+        assert isinstance(result, RETURNS[name]), (
+            f"`{name}({given})` must return {'an' if wanted[0] == 'A' else 'a'} {wanted}. "
+            f"It returned {text}."
+        )
+        return result
+
+    return called

@@ -34,11 +34,11 @@ def report_failure(request, exc, traceback):
     """Report a failed task. Celery is to call it, as an error callback.
 
     `request` is the request of the failed task, `exc` is its error, and `traceback` a text.
-    Write one incident by `incidents.write`: the id of the failed task, `repr(exc)` and the
-    traceback. When that raises an error, whichever, log an error with the id of the failed
-    task by `logger`, and raise nothing.
+    Add one incident by `incidents.report`: the name and the id of the failed task, `repr(exc)`
+    and the traceback. When that raises an error, whichever, log an error with the id of the
+    failed task by `logger`, and raise nothing.
     """
-    raise NotImplementedError("TODO 1: make it a task of `app` that writes an incident")
+    raise NotImplementedError("TODO 1: make it a task of `app` that adds an incident")
 
 
 def print_order(order_id):

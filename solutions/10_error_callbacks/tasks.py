@@ -38,12 +38,12 @@ def report_failure(request, exc, traceback):
     """Report a failed task. Celery is to call it, as an error callback.
 
     `request` is the request of the failed task, `exc` is its error, and `traceback` a text.
-    Write one incident by `incidents.write`: the id of the failed task, `repr(exc)` and the
-    traceback. When that raises an error, whichever, log an error with the id of the failed
-    task by `logger`, and raise nothing.
+    Add one incident by `incidents.report`: the name and the id of the failed task, `repr(exc)`
+    and the traceback. When that raises an error, whichever, log an error with the id of the
+    failed task by `logger`, and raise nothing.
     """
     try:
-        incidents.write(request.id, repr(exc), traceback)
+        incidents.report(request.task, request.id, repr(exc), traceback)
     except Exception:
         # Who raises here is in the way of the callbacks after it, and of what watches the
         # worker. Some versions of Celery catch the error, and some do not.
