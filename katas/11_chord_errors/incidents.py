@@ -3,9 +3,12 @@
 It is a list in memory here. A real shop writes into a table, or calls somebody.
 """
 
-reported = []  # such as {"task": "tasks.total_ink", "id": "1f0c…", "error": "…"}
+reported = []  # such as {"task": "tasks.ship", "id": "1f0c…", "error": "…", "traceback": "…"}
 
 
-def report(task, task_id, error):
-    """Add one incident: the name and the id of the task that failed, and what went wrong."""
-    reported.append({"task": task, "id": task_id, "error": error})
+def report(task, task_id, error, traceback):
+    """Add one incident: the name and the id of the task that failed, its error, and where.
+
+    All four are texts. It raises an error when the disk is full, say.
+    """
+    reported.append({"task": task, "id": task_id, "error": error, "traceback": traceback})

@@ -30,7 +30,7 @@ def total_ink(amounts):
 @app.task
 def report_failure(request, exc, traceback):
     """An error callback: add an incident that says which task has failed, and why."""
-    incidents.report(request.task, request.id, f"{type(exc).__name__}: {exc}")
+    incidents.report(request.task, request.id, repr(exc), traceback)
 
 
 # Your part.
