@@ -172,6 +172,26 @@ def _failure_of(module: object, kata: Kata, file: Path, timeline: Timeline, eage
             "`queues` is not a setting of Celery. Did you mean `task_queues`?",
         ),
         (
+            "@app.task(autoretry_for=(OSError,), countdown=5)\ndef late(): pass\n"
+            "def go(): assert 0",
+            "`countdown` is not an option of a task. It belongs into `retry_kwargs`",
+        ),
+        (
+            "@app.task(jitter=False)\ndef late(): pass\ndef go(): assert 0",
+            "`jitter` is not an option of a task. Did you mean `retry_jitter`?",
+        ),
+        (
+            "@app.task(autoretry_for=(OSError,), retry_kwargs={'max_retry': 5})\n"
+            "def late(): pass\ndef go(): assert 0",
+            "`max_retry` in `retry_kwargs` is not an option of a retry. Did you mean "
+            "`max_retries`?",
+        ),
+        (
+            "@app.task(autoretry_for=(OSError,), retry_kwargs={'retry_backoff': True})\n"
+            "def late(): pass\ndef go(): assert 0",
+            "`retry_backoff` is an option of the task. It does not belong into `retry_kwargs`.",
+        ),
+        (
             "def go():\n    add.starmap([(1, 2)]).delay()\n    assert 0",
             "`starmap` sends one message for the whole list",
         ),
@@ -192,6 +212,11 @@ def test_the_next_step(tmp_path: Path, code: str, says: str) -> None:
         ("def go(): add.s(1).delay(2, 3, 4)", "signature"),
         ("def go(): add.s(1).delay(colour=2)", "signature"),
         ("def go(): assert 0", "eager"),
+        (
+            "@app.task(autoretry_for=(OSError,), retry_kwargs={'max_retries': 5, 'queue': 'q'})\n"
+            "def late(): pass\ndef go(): assert 0",
+            "option",
+        ),
         ("app.conf.task_routes = {}\ndef go(): assert 0", "setting"),
         ("def go(): raise NameError(\"name 'price' is not defined\")", "import"),
         ("def go(): add(1, colour=2)", "apply_async"),

@@ -15,6 +15,8 @@ OPTIONS = {
     *("bind", "base", "pydantic", "autoretry_for", "dont_autoretry_for"),
     *("retry_backoff", "retry_backoff_max", "retry_jitter", "retry_kwargs"),
 }
+#: What `Task.retry` takes and looks at by itself.
+RETRY_OPTIONS = {"countdown", "eta", "exc", "max_retries", "throw"}
 
 
 def mistyped(failure: Failure, _what: str) -> list[str]:
@@ -23,15 +25,44 @@ def mistyped(failure: Failure, _what: str) -> list[str]:
 
 
 def _mistyped_of(task: Task) -> list[str]:
+    return [*_of_task(task), *_of_retry(task)]
+
+
+def _of_task(task: Task) -> list[str]:
     options = {name for name in dir(Task) if name[0] != "_"} | OPTIONS
     known = options | {name for name, _ in Task.from_config}  # Celery sets these by itself
     strange = [name for name in vars(type(task)) if name[0] != "_" and name not in known]
-    found = ((n, difflib.get_close_matches(n, options, n=1, cutoff=0.8)) for n in strange)
-    return [
-        f"`{name}` is not an option of a task. Did you mean `{close[0]}`?"
-        for name, close in found
-        if close
-    ]
+    told = []
+    for name in strange:
+        close = difflib.get_close_matches(name, options, n=1, cutoff=0.8)
+        if f"retry_{name}" in options:
+            close = [f"retry_{name}"]
+        if close:
+            told.append(f"`{name}` is not an option of a task. Did you mean `{close[0]}`?")
+        elif name in RETRY_OPTIONS and callable(getattr(task, "_orig_run", None)):
+            told.append(
+                f"`{name}` is not an option of a task. It belongs into `retry_kwargs`, or to "
+                f"`apply_async`."
+            )
+    return told
+
+
+def _of_retry(task: Task) -> list[str]:
+    """Keys of `retry_kwargs` that `retry` hands on, and nobody looks at."""
+    given = vars(type(task)).get("retry_kwargs")
+    told = []
+    for name in map(str, given if isinstance(given, dict) else ()):
+        close = difflib.get_close_matches(name, RETRY_OPTIONS, n=1, cutoff=0.8)
+        if name in OPTIONS:
+            told.append(
+                f"`{name}` is an option of the task. It does not belong into `retry_kwargs`."
+            )
+        elif name not in RETRY_OPTIONS and close:
+            told.append(
+                f"`{name}` in `retry_kwargs` is not an option of a retry. Did you mean "
+                f"`{close[0]}`?"
+            )
+    return told
 
 
 def self_and_bind(failure: Failure, _what: str) -> list[str]:
