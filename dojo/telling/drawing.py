@@ -23,6 +23,7 @@ TOLD = {
 }
 MOST_EVENTS = 10  # a longer timeline is cut in the middle
 TIME, LANE = 9, 11  # characters of the columns
+SHORTEST_CALL = 30  # characters; a shorter one tells nothing
 INDENT = 4  # of a failure's text
 WIDEST = 96  # characters of a line
 CALLER = "caller"
@@ -101,7 +102,7 @@ def _what(event: Event, timeline: Timeline, room: int) -> str:
         where += _sender(event, timeline)
         where += "" if event.published else " (it did not go out)"
         # Where it went tells more than its last argument.
-        what = shortened(what, max(room - len(where), len(event.task) + 3)) + where
+        what = shortened(what, max(room - len(where), SHORTEST_CALL)) + where
     elif event.kind in READS:
         what = f"{'at' if event.kind == 'look' else 'for'} {_read(event, timeline)}"
     elif event.kind == "update":
