@@ -114,7 +114,7 @@ def _failure_of(module: object, kata: Kata, file: Path, timeline: Timeline, eage
         (
             "from celery.exceptions import MaxRetriesExceededError\n"
             "def go(): raise MaxRetriesExceededError('no more')",
-            "Hand it the error: `self.retry(exc=error, …)`.",
+            "Hand it the error that the task shall end with: `self.retry(exc=…)`.",
         ),
         (
             "def go(): (add.s(1, 2) | total.s().delay())",

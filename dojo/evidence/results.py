@@ -179,7 +179,9 @@ class _Waiter:
             return f"the result of {sent.call}"
         first = self._sent(first_of(result))
         return (
-            f"a result that comes after {first.call}" if first else "a result that nobody has sent"
+            f"a result that comes after {first.call}"
+            if first
+            else "a result that was not sent here"
         )
 
     def _for_what(self, result: AsyncResult) -> str:

@@ -121,7 +121,7 @@ def _read(event: Event, timeline: Timeline) -> str:
     if event.id in calls:
         return f"the result of {calls[event.id]}"
     first = calls.get(event.root_id or "")
-    return f"a result that comes after {first}" if first else "a result that nobody has sent"
+    return f"a result that comes after {first}" if first else "a result that was not sent here"
 
 
 def _sender(sent: Event, timeline: Timeline) -> str:

@@ -104,7 +104,8 @@ def retry_without_exc(failure: Failure, _what: str) -> list[str]:
         return []
     return [
         "When its retries are used up, `retry()` raises the error that it was given as `exc`, or "
-        "else MaxRetriesExceededError. Hand it the error: `self.retry(exc=error, …)`."
+        "else MaxRetriesExceededError. Hand it the error that the task shall end with: "
+        "`self.retry(exc=…)`."
     ]
 
 

@@ -68,7 +68,7 @@ def _about(thing: object) -> str:
     )
 
 
-def next_signature(failure: Failure, _what: str) -> list[str]:
+def next_signature(failure: Failure, what: str) -> list[str]:
     """A task did its work, but its successor in a chain could not be sent."""
     failed = failure.in_tasks[-1:]
     named = WRONG_CALL.match(failed[0].error or "") if failed else None
@@ -76,6 +76,8 @@ def next_signature(failure: Failure, _what: str) -> list[str]:
         return []
     if not any(task.__name__ == named[1] for task in failure.tasks):
         return []
+    if isinstance(failure.error, AssertionError) and re.search(rf"\b{named[1]}\b", what):
+        return []  # the test has a sentence of its own about it
     return [
         f"`{named[1]}` comes next, and cannot be called like that. With `.s` its first argument "
         "is the result of the task before it; yours come after that. With `.si` it gets only yours."

@@ -8,6 +8,7 @@ from datetime import tzinfo
 
 from celery.app.defaults import _TO_NEW_KEY, DEFAULTS
 
+from dojo.grading.source import text_of
 from dojo.telling.failure import Failure
 
 
@@ -53,6 +54,8 @@ def always_eager(failure: Failure, _what: str = "") -> list[str]:
         return []
     if failure.eager or not failure.app.conf.task_always_eager:
         return []
+    if "always_eager" not in text_of(failure.answer):
+        return []  # the test has switched it on
     return ["`task_always_eager` is on: no message is sent, and no worker is asked. Leave it off."]
 
 
@@ -64,4 +67,7 @@ def beside_conf(failure: Failure, _what: str = "") -> list[str]:
         for name, value in own.items()
         if name in DEFAULTS and not (name == "timezone" and isinstance(value, tzinfo))
     ]
-    return [f"Celery does not look at `app.{name}`. Set `app.conf.{name}`." for name in names]
+    return [
+        f"`app.{name}` is no setting, and to set it does not help. Set `app.conf.{name}`."
+        for name in names
+    ]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from celery import Task
 from celery.canvas import Signature
-from celery.result import ResultBase
 
+from dojo.grading.source import text_of
 from dojo.telling.failure import Failure
 
 CANVAS = {"chain", "chord", "group"}
@@ -21,6 +21,7 @@ MAKING = {"s", "si", "subtask", "signature"}
 CALLBACKS = {"link": ".set(link=…)", "link_error": ".on_error(…)"}
 WRONG_CALL = re.compile(r"TypeError: (\w+)\(\) (?:takes|missing|got)\b")
 NOT_JSON = re.compile(r"Object of type (\w+) is not JSON serializable")
+RESULT_ASKED = re.compile(r"AttributeError: '(?:Async|Group|Eager)Result' object has no attribute")
 OPERANDS = re.compile(r"TypeError: unsupported operand type\(s\) for (\S+): '(.*?)' and '(.*?)'")
 
 
@@ -50,12 +51,13 @@ def sent_in_place(failure: Failure, _what: str) -> list[str]:
 
 def callback_returned(failure: Failure, _what: str) -> list[str]:
     """`add.s(1).link(other.s()).delay()`: `link` returns the callback, and that is sent."""
-    if not WRONG_CALL.match(failure.raised):
+    if not (named := WRONG_CALL.match(failure.raised)):
         return []
-    alone = {id(node.value) for node in _nodes(failure) if isinstance(node, ast.Expr)}
-    for call in _calls(failure):
-        method = _method(call)
-        if method in CALLBACKS and id(call) not in alone:
+    nodes = _nodes_of_file(failure)
+    alone = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for call in _calls_in(nodes):
+        method, of = _method(call), [_name(callback) for callback in call.args]
+        if method in CALLBACKS and id(call) not in alone and of == [named[1]]:
             return [
                 f"`.{method}(…)` returns the callback, and not the signature that it was called "
                 f"on. Use `{CALLBACKS[method]}`, or call `.{method}(…)` on a line of its own."
@@ -69,10 +71,12 @@ def callback_no_signature(failure: Failure, _what: str) -> list[str]:
     names = {task.__name__ for task in failure.tasks}
     if found is None or found[1] not in {*names, "method"}:
         return []
-    for method, value in _callbacks(failure):
+    for method, value in _callbacks(_nodes_of_file(failure)):
         name = value.value if isinstance(value, ast.Attribute) else value
         if isinstance(name, ast.Name) and name.id in names:
             return [f"`{method}` takes a signature: `{name.id}.s()`."]
+    if found[1] in names:
+        return [f"`{found[1]}` is a task. Where a signature is due, write `{found[1]}.s()`."]
     return []
 
 
@@ -105,7 +109,7 @@ def group_hands_nothing_on(failure: Failure, _what: str) -> list[str]:
     named = WRONG_CALL.match(failure.raised)
     if named is None or named[1] not in {task.__name__ for task in failure.tasks}:
         return []
-    for call in _calls(failure):
+    for call in _calls_in(_nodes(failure)):
         if isinstance(call.func, ast.Call) and _name(call.func) == "group" and call.args:
             return ["A group hands its results to nobody. A chord does: `chord([…])(body)`."]
         parts = {_name(part) for part in call.args if isinstance(part, ast.Call)}
@@ -119,11 +123,11 @@ def group_hands_nothing_on(failure: Failure, _what: str) -> list[str]:
 
 def result_in_canvas(failure: Failure, _what: str) -> list[str]:
     """`chord([add.delay(1)])(…)`, `replace(add.delay(1))`: Celery was handed a result."""
-    error = failure.error
-    if not isinstance(error, AttributeError) or not isinstance(error.obj, ResultBase):
+    texts = [failure.raised, *(event.error or "" for event in failure.unplanned)]
+    if not any(RESULT_ASKED.match(text) for text in texts):
         return []
-    if "celery" not in Path(failure.frames[-1].filename).parts:
-        return []
+    if failure.of_answer[-1:] == [(failure.frames[-1].filename, failure.frames[-1].lineno or 0)]:
+        return []  # the learner's own line asks it
     return [
         "Celery was handed a result, and takes a signature there: `task.s(…)`, or a chain or chord "
         "that nobody has sent. With `.delay()`, and with `chord(…)(…)`, it is sent already."
@@ -146,7 +150,7 @@ def _nodes(failure: Failure) -> list[ast.AST]:
     if not failure.of_answer:
         return []
     file, line = failure.of_answer[-1]
-    tree = _parsed(Path(file).read_text(encoding="utf-8", errors="replace"))
+    tree = _parsed(text_of(Path(file)))
     functions = (
         [
             node
@@ -160,8 +164,13 @@ def _nodes(failure: Failure) -> list[ast.AST]:
     return list(ast.walk(functions[-1])) if functions else []
 
 
-def _calls(failure: Failure) -> Iterator[ast.Call]:
-    return (node for node in _nodes(failure) if isinstance(node, ast.Call))
+def _nodes_of_file(failure: Failure) -> list[ast.AST]:
+    tree = _parsed(text_of(failure.answer))
+    return list(ast.walk(tree)) if tree else []
+
+
+def _calls_in(nodes: list[ast.AST]) -> Iterator[ast.Call]:
+    return (node for node in nodes if isinstance(node, ast.Call))
 
 
 def _parts(failure: Failure) -> Iterator[tuple[ast.Call, bool]]:
@@ -173,7 +182,8 @@ def _parts(failure: Failure) -> Iterator[tuple[ast.Call, bool]]:
         of_canvas = isinstance(node, ast.Call) and _name(node) in CANVAS
         if isinstance(node, ast.Call) and (of_canvas or isinstance(node.func, ast.Call)):
             yield from ((part, False) for arg in node.args for part in _in(arg))
-    yield from ((value, False) for _, value in _callbacks(failure) if isinstance(value, ast.Call))
+    callbacks = _callbacks(_nodes(failure))
+    yield from ((value, False) for _, value in callbacks if isinstance(value, ast.Call))
 
 
 def _in(argument: ast.expr) -> list[ast.Call]:
@@ -185,9 +195,9 @@ def _in(argument: ast.expr) -> list[ast.Call]:
     return [argument] if isinstance(argument, ast.Call) else []
 
 
-def _callbacks(failure: Failure) -> Iterator[tuple[str, ast.expr]]:
+def _callbacks(nodes: list[ast.AST]) -> Iterator[tuple[str, ast.expr]]:
     """What is handed over as a callback: by an option, or by a method of a signature."""
-    for call in _calls(failure):
+    for call in _calls_in(nodes):
         for keyword in call.keywords:
             if keyword.arg in CALLBACKS:
                 values = keyword.value
