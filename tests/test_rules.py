@@ -88,12 +88,12 @@ def told(workshop: Workshop, tests: str, added: str) -> list[str]:
         (
             SUM,
             "app.task_routes = {}",
-            "`app.task_routes` is no setting, and to set it does not help. Set `app.conf.task_routes`.",
+            "`app.task_routes` is no setting. Set `app.conf.task_routes`.",
         ),
         (
             SUM,
             "app.timezone = 'Europe/Amsterdam'",
-            "`app.timezone` is no setting, and to set it does not help. Set `app.conf.timezone`.",
+            "`app.timezone` is no setting. Set `app.conf.timezone`.",
         ),
         (
             SUM,

@@ -67,7 +67,4 @@ def beside_conf(failure: Failure, _what: str = "") -> list[str]:
         for name, value in own.items()
         if name in DEFAULTS and not (name == "timezone" and isinstance(value, tzinfo))
     ]
-    return [
-        f"`app.{name}` is no setting, and to set it does not help. Set `app.conf.{name}`."
-        for name in names
-    ]
+    return [f"`app.{name}` is no setting. Set `app.conf.{name}`." for name in names]
