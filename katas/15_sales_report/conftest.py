@@ -46,18 +46,12 @@ class Shop:
         del self.files[name]
         self.set_regions([])
 
-    @contextlib.contextmanager
-    def _database(self, region):
-        with contextlib.closing(connect(self.folder / self.files[region])) as database, database:
-            yield database
-
     def sell(self, region, *rows):
         """Add rows to the database of a region: a time and the cents of each."""
-        with self._database(region) as database:
+        rows = [(region, *row) for row in rows]
+        with contextlib.closing(connect(self.folder / self.files[region])) as database, database:
             database.execute(TABLE)
-            database.executemany(
-                "INSERT INTO sales VALUES (?, ?, ?)", [(region, *row) for row in rows]
-            )
+            database.executemany("INSERT INTO sales VALUES (?, ?, ?)", rows)
 
     def damage(self, region, how):
         """Give a region a database of its own that cannot be read."""
@@ -197,12 +191,12 @@ class Reports:
         except UnicodeDecodeError as error:
             pytest.fail(f"{call} wrote a file that is not UTF-8: {error}")
         wanted = rows_of(parts)
-        pairs = zip([*rows, None], [*wanted, None], strict=False)
-        row, other = next((pair for pair in pairs if pair[0] != pair[1]), (None, None))
-        assert rows == wanted, (
-            f"{call} wrote {len(rows)} rows, and there must be {len(wanted)}. The first one that "
-            f"is wrong:\n    {row}\nIt must be\n    {other}"
-        )
+        rows += [None] * (len(wanted) - len(rows))
+        wanted += [None] * (len(rows) - len(wanted))
+        for number, (row, other) in enumerate(zip(rows, wanted, strict=True), 1):
+            assert row == other, (
+                f"{call}: row {number} of the report is\n    {row}\nIt must be\n    {other}"
+            )
         self.known.add(expected.name)
         return content
 
@@ -263,17 +257,17 @@ class Disk:
         )
         for (source, _, content), complete in zip(moves, contents, strict=True):
             assert pathlib.Path(source).parent == path.parent, (
-                f"'{source}' was renamed to '{place}'. It must be beside it, in FOLDER: from one "
-                "disk to another there is no renaming in one step."
+                f"The new file was\n    {source}\nand was renamed to\n    {place}\nIt must be "
+                "beside the report, in FOLDER: from disk to disk no rename is a single step."
             )
             assert content == complete, (
                 f"The file was renamed when {len(content)} of {len(complete)} bytes were in it. "
                 "The last ones are written when it is closed."
             )
-        sources = {move[0] for move in moves}
+        sources = {pathlib.Path(move[0]).name for move in moves}
         assert len(sources) == len(contents), (
-            f"{len(contents)} runs wrote into files with the names {sorted(sources)}. Two runs at "
-            "the same moment would write into one file: use a name that no other run uses."
+            f"{len(contents)} runs wrote into {', '.join(sources)}. At the same moment they would "
+            "write into one file. Each run needs a name that no other run uses."
         )
 
 
