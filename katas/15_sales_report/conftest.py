@@ -267,7 +267,8 @@ class Disk:
         sources = {pathlib.Path(move[0]).name for move in moves}
         assert len(sources) == len(contents), (
             f"{len(contents)} runs wrote into {', '.join(sources)}. At the same moment they would "
-            "write into one file. Each run needs a name that no other run uses."
+            "write into one file. Each run needs a name that no other run uses. (A message may be "
+            "delivered twice: then two runs have one task id.)"
         )
 
 
