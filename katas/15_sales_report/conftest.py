@@ -2,8 +2,10 @@
 
 import contextlib
 import csv
+import functools
 import io
 import json
+import locale
 import os
 import pathlib
 import random
@@ -57,15 +59,14 @@ class Shop:
         """Give a region a database of its own that cannot be read."""
         file = f"{how} {len(self.files)}.db"
         self.set_regions([region], file)
-        content = {"no database": b"Closed on Monday.\n" * 99, "no table": b""}.get(how)
-        if content is not None:
-            (self.folder / file).write_bytes(content)
+        if how != "no file":
+            text = b"Closed on Monday.\n" * 99 if how == "no database" else b""
+            (self.folder / file).write_bytes(text)
 
     def part(self, region, month):
         """What SQL says of a region, in the words of the stub."""
-        path = self.folder / self.files[region]
+        uri = f"{(self.folder / self.files[region]).as_uri()}?mode=ro"
         try:
-            uri = f"{path.as_uri()}?mode=ro"
             with contextlib.closing(connect(uri, uri=True)) as database:
                 count, cents = database.execute(ASKED, (region, month)).fetchone()
         except sqlite3.Error as error:
@@ -100,17 +101,7 @@ class Shop:
             raise
         except Exception as error:
             return f"{call} failed: {type(error).__name__}: {error}\nSQL says\n    {part}"
-        same = exact(found) == exact(part)
-        return "" if same else f"{call} gave\n    {found}\nSQL says\n    {part}"
-
-    @staticmethod
-    def raises(error):
-        """Takes the place of `sqlite3.connect`."""
-
-        def connect(*_, **__):
-            raise error
-
-        return connect
+        return exact(found) != exact(part) and f"{call} gave\n    {found}\nSQL says\n    {part}"
 
     def check_closed(self, who):
         left = [connection for connection in self.opened if not connection.closed]
@@ -162,10 +153,7 @@ def rows_of(parts):
 
 
 class Reports:
-    """The folder of the reports, and another one for temporary files of Python.
-
-    `known` are the names of the files that may be there.
-    """
+    """The folder of the reports, and one for temporary files. `known` files may be there."""
 
     def __init__(self, folder, elsewhere):
         self.folder, self.elsewhere, self.known = folder, elsewhere, set()
@@ -183,8 +171,7 @@ class Reports:
         expected = self.path(month)
         assert isinstance(path, str), f"{call} gave {path!r}. It must give the path, as a text."
         assert pathlib.Path(path) == expected, f"{call} gave {path!r}, and not '{expected}'."
-        there = [file.name for file in self.folder.iterdir()]
-        assert expected.is_file(), f"{call} must write '{expected}'. The folder has {there}."
+        assert expected.is_file(), f"{call} must write '{expected}'. It is not there."
         content = expected.read_bytes()
         try:
             rows = list(csv.reader(io.StringIO(content.decode(), newline="")))
@@ -218,6 +205,24 @@ def reports(tmp_path, monkeypatch):
     return Reports(*folders)
 
 
+@pytest.fixture
+def ascii_machine():
+    """`with ascii_machine(call)`: a file is opened in ASCII, when nothing else is asked for."""
+
+    @contextlib.contextmanager
+    def machine(call):
+        before = locale.setlocale(locale.LC_CTYPE)
+        locale.setlocale(locale.LC_CTYPE, "C")
+        try:
+            yield
+        except UnicodeEncodeError as error:
+            pytest.fail(f"{call}: {error}\nThe report is in UTF-8, whatever this machine prefers.")
+        finally:
+            locale.setlocale(locale.LC_CTYPE, before)
+
+    return machine
+
+
 class Disk:
     """What was done to files since then, by any means of Python.
 
@@ -229,7 +234,6 @@ class Disk:
         self.written, self.removed, self.renamed, self.refuses = [], [], [], False
 
     def hear(self, event, args):
-        """Note what an audit hook hears."""
         if event == "open" and not isinstance(args[0], int):
             if args[2] & (os.O_WRONLY | os.O_RDWR):
                 self.written.append(plain(args[0]))
@@ -239,7 +243,8 @@ class Disk:
             if self.refuses:
                 raise PermissionError("the report is open in another program")
             path = pathlib.Path(plain(args[0]))
-            self.renamed.append((str(path), plain(args[1]), path.is_file() and path.read_bytes()))
+            content = path.read_bytes() if path.is_file() else b""
+            self.renamed.append((str(path), plain(args[1]), content))
 
     def check_renamed(self, path, contents):
         """Each run has written one new file, and renamed it to `path` when it was complete."""
@@ -248,9 +253,7 @@ class Disk:
             "`write_report` opens the report itself for writing. Whoever reads it at that moment "
             "sees half of it. Write another file beside it, and rename that."
         )
-        assert place not in self.removed, (
-            "`write_report` deletes the older report before the new one is there."
-        )
+        assert place not in self.removed, "The older report is deleted before the new one is there."
         moves = [move for move in self.renamed if move[1] == place]
         assert len(moves) == len(contents), (
             f"In {len(contents)} runs a file was renamed to the report {len(moves)} times."
@@ -276,21 +279,22 @@ def plain(path):
     return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - no link is followed
 
 
-#: Python keeps an audit hook for ever. So there is one, and it looks here who listens.
-listening, hooks = [], []
+listening = []  # a `Disk`, while there is one
 
 
-def hook(event, args):
-    if listening and event in ("open", "os.remove", "os.rename"):
-        listening[-1].hear(event, args)
+@functools.cache
+def listen():  # Python keeps an audit hook for ever, so there is one
+    def hook(event, args):
+        if listening and event in ("open", "os.remove", "os.rename"):
+            listening[-1].hear(event, args)
+
+    sys.addaudithook(hook)
 
 
 @pytest.fixture
 def disk(kata):  # noqa: ARG001 - what is done before counts for nothing
     """See `Disk`."""
-    if not hooks:
-        hooks.append(hook)
-        sys.addaudithook(hook)
+    listen()
     listening.append(Disk())
     yield listening[-1]
     listening.clear()
