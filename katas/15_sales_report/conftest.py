@@ -100,8 +100,8 @@ class Shop:
         except NotImplementedError:
             raise
         except Exception as error:
-            return f"{call} failed: {type(error).__name__}: {error}\nSQL says\n    {part}"
-        return exact(found) != exact(part) and f"{call} gave\n    {found}\nSQL says\n    {part}"
+            return f"{call} failed: {type(error).__name__}: {error}\nIt must be\n    {part}"
+        return exact(found) != exact(part) and f"{call} gave\n    {found}\nIt must be\n    {part}"
 
     def check_closed(self, who):
         left = [connection for connection in self.opened if not connection.closed]
@@ -161,8 +161,7 @@ class Reports:
     def path(self, month):
         return self.folder / f"sales-{month}.csv"
 
-    def put(self, month, content):
-        """A report of an earlier day."""
+    def put(self, month, content):  # a report of an earlier day
         self.known.add(self.path(month).name)
         self.path(month).write_bytes(content)
 
@@ -170,8 +169,9 @@ class Reports:
         """The report is there, and it is right. What its bytes are."""
         expected = self.path(month)
         assert isinstance(path, str), f"{call} gave {path!r}. It must give the path, as a text."
-        assert pathlib.Path(path) == expected, f"{call} gave {path!r}, and not '{expected}'."
-        assert expected.is_file(), f"{call} must write '{expected}'. It is not there."
+        here = pathlib.Path(path) == expected
+        assert here, f"{call} gave\n    {path[:200]}\nIt must be\n    {expected}"
+        assert expected.is_file(), f"{call} must write\n    {expected}\nIt is not there."
         content = expected.read_bytes()
         try:
             rows = list(csv.reader(io.StringIO(content.decode(), newline="")))
