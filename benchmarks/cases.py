@@ -15,7 +15,7 @@ SOLUTIONS = {"SOLUTIONS": "1"}
 SHORT = 4  # turns in a round of a program that runs for about a second
 TIMED = ("-p", "benchmarks.timing")
 
-# A test that asks for `kata` and `celery_worker`, and for nothing else that is the dojo's.
+# A test that asks for nothing of the dojo's but `kata` and `celery_worker`.
 WITH_A_WORKER = ("katas/01_first_task/test_first_task.py::test_every_way_to_pass_arguments",)
 # Tests that ask for `eager`.
 EAGER = tuple(

@@ -50,3 +50,18 @@ def celery_app(kata: types.ModuleType) -> Celery:
     """The app of the solution, for Celery's fixture `celery_worker`."""
     app: Celery = kata.app
     return app
+
+
+class PriceList:
+    """In place of the kata's own: prices are as they are, and nothing is checked."""
+
+    more = 0
+
+    def check(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def price_list() -> PriceList:
+    """See `PriceList`."""
+    return PriceList()

@@ -206,7 +206,10 @@ def test_another_exit_code_is_a_failure() -> None:
 
 @pytest.mark.parametrize(
     ("tests", "fixtures"),
-    [(cases.WITH_A_WORKER, {"kata", "celery_worker"}), (cases.EAGER, {"kata", "eager"})],
+    [
+        (cases.WITH_A_WORKER, {"kata", "price_list", "celery_worker"}),
+        (cases.EAGER, {"kata", "eager"}),
+    ],
 )
 def test_the_measured_tests_are_there(tests: tuple[str, ...], fixtures: set[str]) -> None:
     """The tests that the benchmarks name exist, and ask for these fixtures."""
