@@ -1,0 +1,169 @@
+"""The photo studio of a test: what was resized and made small, by which task."""
+
+import random
+import uuid
+
+import pytest
+from celery import Task
+from celery._state import get_current_worker_task
+
+GIVEN = ("resize", "thumbnail")
+
+
+def shown(value):
+    text = repr(value)
+    return text if len(text) <= 240 else f"{text[:239]}…"
+
+
+class Studio:
+    """The given tasks of the learner's module: what they were called with.
+
+    `calls` has the arguments of each call, such as ("a.jpg", 300) or (7,), and `by` the id of the
+    task that a worker ran then, or None. An error in `errors` is raised for its arguments.
+    """
+
+    def __init__(self, kata):
+        self.kata = kata
+        self.calls, self.by, self.errors = [], [], {}
+        self._names = {}
+
+    def name(self, *arguments):
+        """What the given task returns for these arguments. It is new in each test."""
+        return self._names.setdefault(arguments, f"{random.randint(10**6, 10**7)}.jpg")
+
+    def resize(self, path, width):
+        """What the task `resize` runs."""
+        return self._work(path, width)
+
+    def thumbnail(self, photo_id):
+        """What the task `thumbnail` runs."""
+        return self._work(photo_id)
+
+    def _work(self, *arguments):
+        task = get_current_worker_task()  # a direct call is none
+        self.calls.append(arguments)
+        self.by.append(task and task.request.id)
+        if arguments in self.errors:
+            raise self.errors[arguments]
+        return self.name(*arguments)
+
+    def calls_of(self, task_id):
+        """The arguments of the calls in the task with this id, in order."""
+        return [args for args, by in zip(self.calls, self.by, strict=True) if by == task_id]
+
+    def item(self, photo_id):
+        """What `try_thumbnail` must return for this photo."""
+        if bad := self.errors.get((photo_id,)):
+            return {"id": photo_id, "error": str(bad)}
+        return {"id": photo_id, "path": self.name(photo_id)}
+
+    def outcome(self, result):
+        """The value of a result, or its error."""
+        try:
+            return result.get()
+        except AssertionError:  # it can never come
+            raise
+        except Exception as error:
+            return error
+
+    def tried(self, *args, **kwargs):
+        """What `try_thumbnail` returns, called as a function, or its error."""
+        try:
+            return self.kata.try_thumbnail(*args, **kwargs)
+        except (NotImplementedError, TypeError):
+            raise  # it is not done, or it is wrong
+        except Exception as error:
+            return error
+
+    def check_only_sent(self, name, timeline, naps):
+        """The function `name` has sent something, and has done no more than that."""
+        assert not timeline.waits(), f"`{name}` waited for a result. It must return at once."
+        assert not naps, f"`{name}` called `time.sleep`, for {naps} seconds."
+        assert not self.calls, (
+            f"`{name}` did the work itself: {shown(self.calls)} ran in its own process. It must "
+            "only send it, for a worker."
+        )
+
+    def check_chunks(self, call, ids, most, result):
+        """The chunks have these ids in order, none has too many, and the results are right."""
+        done = [self.calls_of(chunk.id) for chunk in result.results]
+        lengths = [len(calls) for calls in done]
+        values = [self.outcome(chunk) for chunk in result.results]
+        for value in values:
+            assert isinstance(value, list), (
+                f"{call}: the result of a chunk is\n    {value!r}.\nIt must be a list, with a "
+                "result of `try_thumbnail` for each id."
+            )
+        assert max(lengths, default=0) <= most, f"{call}: the chunks had {lengths} ids."
+        calls = [args[0] for chunk in done for args in chunk]
+        assert calls == ids, (
+            f"{call} must make these {len(ids)} photos, in this order. Made were {len(calls)}: "
+            f"{shown(calls)}."
+        )
+        items = [[self.item(args[0]) for args in chunk] for chunk in done]
+        assert values == items, (
+            f"{call}: the results of the chunks are\n    {shown(values)}.\n"
+            f"They must be\n    {shown(items)}."
+        )
+
+    def check_try_thumbnail(self):
+        """A test of another TODO rests on this one: it does what it must, or is blamed."""
+        good, bad, other = random.sample(range(10**4, 10**5), 3)
+        self.errors[bad,] = self.kata.BadPhoto(f"photo {bad} is torn")
+        self.errors[other,] = OSError("the disk is full")
+        for photo_id, expected in (
+            (good, self.item(good)),
+            (bad, self.item(bad)),
+            (other, self.errors[other,]),
+        ):
+            found = self.tried(photo_id)
+            same = found == expected or repr(found) == repr(expected)  # errors are not equal
+            assert same, (
+                f"TODO 2: try_thumbnail({photo_id}) gave\n    {found!r}.\nIt must be\n"
+                f"    {expected!r}."
+            )
+        self.calls.clear()
+        self.by.clear()
+
+
+@pytest.fixture
+def studio(kata, monkeypatch):
+    """See `Studio`. It must be there before a worker starts."""
+    tasks = [kata.app.tasks.get(f"tasks.{name}") for name in GIVEN]
+    for name, task in zip(GIVEN, tasks, strict=True):
+        assert isinstance(task, Task), f"`{name}` is given, a task of `app`. Leave it as it is."
+    try:
+        made = tasks[0].run("a.jpg", 300), tasks[1].run(7)
+    except Exception as error:
+        made = error
+    as_given = made == ("a-300.jpg", "thumbnails/7.jpg")
+    assert as_given, "`resize` and `thumbnail` are given. Leave them as they are."
+    studio = Studio(kata)
+    for name, task in zip(GIVEN, tasks, strict=True):
+        monkeypatch.setattr(task, "run", getattr(studio, name))
+    return studio
+
+
+@pytest.fixture
+def chunk_results(kata):
+    """`chunk_results(("SUCCESS", [1]), ("FAILURE", error), ("PENDING", None))` is a GroupResult.
+
+    No worker has made it: the states are stored as a worker stores them. `store(number, state,
+    value)`, an attribute of it, changes one.
+    """
+
+    def make(*chunks):
+        ids = [uuid.uuid4().hex for _ in chunks]
+
+        def store(number, state, value):
+            if state != "PENDING":
+                kata.app.backend.store_result(ids[number], value, state)
+
+        for number in reversed(range(len(chunks))):  # the last one is the first to end
+            store(number, *chunks[number])
+        results = [kata.app.AsyncResult(task_id) for task_id in ids]
+        group_result = kata.app.GroupResult(uuid.uuid4().hex, results)
+        group_result.store = store
+        return group_result
+
+    return make
