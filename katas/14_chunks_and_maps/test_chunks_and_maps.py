@@ -41,6 +41,11 @@ def test_resize_all_sends_one_message(kata, studio, timeline, start_worker, sett
         f"3 calls of `resize_all`, with {lengths} pairs, sent {len(calls)} messages: "
         f"{shown(calls)}. Each call must send one."
     )
+    ids = [event.id for event in timeline.sent()]
+    assert ids == [result.id for result in results], (
+        f"The messages have the ids {ids}. `resize_all` returned the results of others."
+    )
+    assert len({*ids}) == 3, f"3 calls of `resize_all` sent tasks with one id: {ids}."
     start_worker()
     settle()
     extra = [event.call for event in timeline.sent()[3:]]
@@ -148,6 +153,8 @@ def test_thumbnails_sends_chunks(kata, studio, timeline, start_worker, settle, n
         f"{len(lists[0])} ids in chunks of {size} and 5 in chunks of 2 need {seen} messages. "
         f"{len(sent)} were sent: {shown([shown(event.call, 80) for event in sent])}."
     )
+    ids = [event.id for event in sent]
+    assert len({*ids}) == seen, f"`thumbnails` sent tasks with one id: {shown(ids)}."
     start_worker()
     settle()
     extra = [event.call for event in timeline.sent()[seen:]]
