@@ -106,18 +106,19 @@ class Studio:
             f"{call} must make these {len(ids)} photos, in this order. Made were {len(calls)}: "
             f"{shown(calls)}."
         )
-        items = [[self.item(args[0]) for args in chunk] for chunk in done]
-        assert values == items, (
-            f"{call}: the results of the chunks are\n    {shown(values)}.\n"
-            f"They must be\n    {shown(items)}."
-        )
+        for number, (chunk, value) in enumerate(zip(done, values, strict=True), 1):
+            items = [self.item(args[0]) for args in chunk]
+            assert value == items, (
+                f"{call}: the result of chunk {number} is\n    {shown(value)}.\n"
+                f"It must be\n    {shown(items)}."
+            )
 
     def check_try_thumbnail(self):
         """A test of another TODO rests on this one: it does what it must, or is blamed."""
-        good, bad, other = random.sample(range(10**4, 10**5), 3)
+        good, bad, other, again = random.sample(range(10**4, 10**5), 4)
         self.errors[bad,] = self.kata.BadPhoto(f"photo {bad} is torn")
         self.errors[other,] = OSError("the disk is full")
-        ids = [good, bad, good, other]
+        ids = [good, bad, again, other]
         values = [self.tried(self.kata.try_thumbnail, photo_id) for photo_id in ids]
         for photo_id, found in zip(ids, values, strict=True):
             expected = self.errors[other,] if photo_id == other else self.item(photo_id)

@@ -231,20 +231,22 @@ def test_progress_counts_what_has_ended(kata, chunk_results, timeline, naps):
 
 
 @pytest.mark.todo(5)
-def test_collect_makes_one_list(kata, chunk_results):
+@pytest.mark.parametrize("lengths", [(3, 3, 1), (2,), (1, 1, 2, 1), ()])
+def test_collect_makes_one_list(kata, chunk_results, lengths):
     """`collect` returns one list of what is in all chunks, in the order of the chunks."""
-    for lengths in ((3, 3, 1), (2,), (1, 1, 2, 1), ()):
-        chunks = [[{"id": i, "path": f"{i}.jpg"} for i in some_ids(n)] for n in lengths]
-        flat = [item for chunk in chunks for item in chunk]
-        group_result = chunk_results(*[("SUCCESS", chunk) for chunk in chunks])
-        for _ in range(2):
-            found = kata.collect(group_result)
-            assert (type(found), found) == (list, flat), (
-                f"The results of the chunks are\n    {shown(chunks, 300)}.\ncollect(…) returned\n"
-                f"    {shown(found, 300)}.\nIt must be\n    {shown(flat, 300)}."
-            )
-        left = [kata.app.AsyncResult(chunk.id).state for chunk in group_result.results]
-        assert {*left} <= {"SUCCESS"}, f"`collect` must leave the results there. Now: {left}."
+    chunks = [[{"id": i, "path": f"{i}.jpg"} for i in some_ids(n)] for n in lengths]
+    flat = [item for chunk in chunks for item in chunk]
+    group_result = chunk_results(*[("SUCCESS", chunk) for chunk in chunks])
+
+    for _ in range(2):
+        found = kata.collect(group_result)
+
+        assert (type(found), found) == (list, flat), (
+            f"The results of the chunks are\n    {shown(chunks, 300)}.\ncollect(…) returned\n"
+            f"    {shown(found, 300)}.\nIt must be\n    {shown(flat, 300)}."
+        )
+    left = {kata.app.AsyncResult(chunk.id).state for chunk in group_result.results}
+    assert left <= {"SUCCESS"}, f"`collect` must leave the results there. They are {left} now."
 
 
 @pytest.mark.todo(5)
