@@ -38,15 +38,8 @@ class Studio:
         """What the given task returns for these arguments. It is new in each test."""
         return self._names.setdefault(arguments, f"{random.randint(10**6, 10**7)}.jpg")
 
-    def resize(self, path, width):
-        """What the task `resize` runs."""
-        return self._work(path, width)
-
-    def thumbnail(self, photo_id):
-        """What the task `thumbnail` runs."""
-        return self._work(photo_id)
-
-    def _work(self, *arguments):
+    def work(self, *arguments):
+        """What the given tasks run."""
         self.calls.append(arguments)
         self.by.append(running_in_worker())
         if arguments in self.errors:
@@ -86,8 +79,8 @@ class Studio:
         assert not timeline.waits(), f"`{name}` waited for a result. It must return at once."
         assert not naps, f"`{name}` called `time.sleep`, for {naps} seconds."
         assert not self.calls, (
-            f"`{name}` did the work itself: {shown(self.calls)} ran in its own process. It must "
-            "only send it, for a worker."
+            f"`{name}` did the work itself, in its own process. It must send it, for a worker to "
+            f"do.\nDone was\n    {shown(self.calls)}."
         )
 
     def check_chunks(self, call, ids, most, result):
@@ -144,8 +137,16 @@ def studio(kata, monkeypatch):
     as_given = made == ("a-300.jpg", "thumbnails/7.jpg")
     assert as_given, "`resize` and `thumbnail` are given. Leave them as they are."
     studio = Studio(kata)
-    for name, task in zip(GIVEN, tasks, strict=True):
-        monkeypatch.setattr(task, "run", getattr(studio, name))
+
+    def resize(path, width):
+        return studio.work(path, width)
+
+    def thumbnail(photo_id):
+        return studio.work(photo_id)
+
+    for task, run in zip(tasks, (resize, thumbnail), strict=True):
+        run.__qualname__ = task.name  # as a TypeError names it
+        monkeypatch.setattr(task, "run", run)
     return studio
 
 

@@ -33,7 +33,7 @@ def test_resize_all_sends_one_message(kata, studio, timeline, start_worker, sett
     assert lists == before, f"`resize_all` has changed its list to {shown(lists)}."
     for pairs, result in zip(lists, results, strict=True):
         assert isinstance(result, AsyncResult), (
-            f"resize_all({shown(pairs)}) must return an AsyncResult. It returned {result!r}."
+            f"resize_all({shown(pairs)}) must return an AsyncResult. It returned {shown(result)}."
         )
     calls, counts = [shown(e.call, 80) for e in timeline.sent()], [len(pairs) for pairs in lists]
     assert len(calls) == 3, (
@@ -139,7 +139,7 @@ def test_thumbnails_sends_chunks(kata, studio, timeline, start_worker, settle, n
         call = f"thumbnails({shown(ids, 60)}, {most}), with {len(ids)} ids,"
         need = -(-len(ids) // most)
         assert isinstance(result, GroupResult), (
-            f"{call} must return a GroupResult. It returned {result!r}."
+            f"{call} must return a GroupResult. It returned {shown(result)}."
         )
         chunks = [chunk.id for chunk in result.results]
         assert len(chunks) == need, (
