@@ -94,7 +94,14 @@ class Event:
 
     @property
     def call(self) -> str:
-        """The task as a call, such as `tasks.price(10, 15, copies=2)`."""
+        """The task as a call, such as `tasks.price(10, 15, copies=2)`.
+
+        A `map`, a `starmap` and a chunk are the task that they call: `tasks.price.map([10, 15])`.
+        """
+        inner = self.kwargs.get("task")
+        if self.task in ("celery.map", "celery.starmap") and isinstance(inner, Mapping):
+            way = self.task.removeprefix("celery.")
+            return f"{inner.get('task')}.{way}({_short(self.kwargs.get('it'))})"
         parts = [_short(a) for a in self.args]
         parts += [f"{name}={_short(value)}" for name, value in self.kwargs.items()]
         return f"{self.task}({', '.join(parts)})"

@@ -6,6 +6,7 @@ import re
 
 import celery
 
+from dojo.grading.source import text_of
 from dojo.telling.failure import Failure
 
 #: Options of `apply_async` that are often handed to `delay`.
@@ -54,6 +55,11 @@ def args_are_no_tuple(failure: Failure, _what: str) -> list[str]:
     """`apply_async(5)`: the arguments must be a tuple, also when there is one."""
     if not any(text in failure.message for text in NO_TUPLE):
         return []
+    if any(event.task == "celery.starmap" for event in failure.in_tasks):
+        return [
+            "`starmap` and `chunks` take each item apart: an item must be the arguments of one "
+            "call, such as `(5,)`."
+        ]
     return [
         "`apply_async` takes the arguments as one tuple, also when there is one: `(5,)`. `delay` "
         "takes them one by one."
@@ -90,6 +96,8 @@ def retry_not_sent(failure: Failure, _what: str) -> list[str]:
 
 def one_message_for_all(failure: Failure, _what: str) -> list[str]:
     """`map`, `starmap` and `chunks` make one task of many calls."""
+    if "starmap" in text_of(failure.kata.folder / "README.md"):
+        return []  # there it is what the kata asks for
     names = {event.task.removeprefix("celery.") for event in failure.sent}
     return [
         f"`{name}` sends one message for the whole list: one task does it all, one after another."

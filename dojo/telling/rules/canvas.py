@@ -74,6 +74,8 @@ def next_signature(failure: Failure, what: str) -> list[str]:
     named = WRONG_CALL.match(failed[0].error or "") if failed else None
     if named is None or failed[0].task.rpartition(".")[2] == named[1]:
         return []
+    if failed[0].task in ("celery.map", "celery.starmap"):
+        return ["`map` hands over each item as one argument. `starmap` takes it apart."]
     if not any(task.__name__ == named[1] for task in failure.tasks):
         return []
     if isinstance(failure.error, AssertionError) and re.search(rf"\b{named[1]}\b", what):
