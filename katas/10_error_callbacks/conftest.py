@@ -13,7 +13,7 @@ import pytest
 from celery import Task
 from celery.app.task import Context
 from celery.canvas import Signature
-from celery.result import AsyncResult, GroupResult
+from celery.result import AsyncResult, EagerResult, GroupResult
 from celery.utils.functional import arity_greater
 
 NO_TASK = "`report_failure` is not a task of `app`. Put `@app.task` above it."
@@ -22,7 +22,7 @@ ID_ONLY = (
     "Celery sends `report_failure` as a task, and hands over the id only. It calls none but a "
     "function with the three arguments, and without `bind=True`."
 )
-EACH_MEMBER = "Give them to each member: `print_photos.s(…).set(link=…, link_error=…)`."
+EACH_MEMBER = "Give each member its own: `print_photos.s(…).set(link=…, link_error=…)`."
 RETURNS = {"print_order": AsyncResult, "print_batch": GroupResult}
 
 
@@ -65,8 +65,7 @@ def reported(kata):
 @pytest.fixture
 def jams(kata, monkeypatch):
     """The orders at which the press gets stuck, though they exist. Ask for it before the worker."""
-    jams = set()
-    run = kata.print_photos.run
+    jams, run = set(), kata.print_photos.run
 
     def print_or_jam(order_id):
         if order_id in jams:
@@ -124,14 +123,13 @@ class Log:
             self.broken = f"Line {record.lineno} of {record.filename} logs nothing: {error}."
         if error := sys.exc_info()[1]:
             self.caught = f"\nYour `except` caught an error of your own: {place(error)}"
-        known = [str(value) for value in vars(record).values()]
-        self.lines.append((record.levelno, " ".join([text, *known])))
+        self.lines.append((record.levelno, " ".join([text, *map(str, vars(record).values())])))
 
     def fault(self, task_id):
         """What is wrong with the lines about a task, or ""."""
         levels = [level for level, line in self.lines if task_id in line]
         if self.broken or max(levels, default=0) >= logging.ERROR:
-            return self.broken
+            return self.broken and f"{self.broken}\nThe text needs a `%s` for each value after it."
         if levels:
             level = logging.getLevelName(max(levels))
             return f"The log names the failed task, but as a line of level {level}, not ERROR."
@@ -162,8 +160,7 @@ def log(monkeypatch):
 @pytest.fixture
 def calls(kata, monkeypatch):
     """Every call of `report_failure` with its error. Celery tells of none of them."""
-    calls = []
-    task = kata.report_failure
+    calls, task = [], kata.report_failure
     if not isinstance(task, Task):
         return calls
     run = task.run
@@ -180,42 +177,46 @@ def calls(kata, monkeypatch):
     return calls
 
 
+class Options(list):
+    """The options that each message of `print_photos` was sent with, by their names; its id."""
+
+    def linked(self, name):
+        """The signatures that were sent as `link` or `link_error`, by the names of their tasks."""
+        each = [one.get(name) or [] for one in self]
+        flat = [one for some in each for one in (some if isinstance(some, list) else [some])]
+        return {one.get("task"): one for one in flat if isinstance(one, dict)}
+
+
 @pytest.fixture
 def options(kata, monkeypatch):
-    """The options that each message of `print_photos` was sent with, by their names."""
-    options = []
+    """See `Options`."""
+    options = Options()
     send = kata.print_photos.apply_async
 
     def noted(*args, **kwargs):
-        options.append(kwargs)
-        return send(*args, **kwargs)
+        options.append(noted := {**kwargs})
+        noted["id"] = (result := send(*args, **kwargs)).id
+        return result
 
     monkeypatch.setattr(kata.print_photos, "apply_async", noted)
     return options
 
 
-@pytest.fixture
-def in_link(options):
-    """`in_link()` has the names of the tasks that `print_photos` was sent with as `link`."""
-
-    def names():
-        links = [each.get("link") or [] for each in options]
-        links = [one for each in links for one in (each if isinstance(each, list) else [each])]
-        return {one.get("task") for one in links if isinstance(one, dict)}
-
-    return names
-
-
-def why_never_called(options):
-    """What was wrong when the tasks were sent, or ""."""
+def why_not_called(options, failed):
+    """What was wrong when these tasks were sent, by id and call, or ""."""
     if any("on_error" in each for each in options):
         return "`apply_async` has no option `on_error`, and ignores it: write `link_error`."
+    for task, one in options.linked("link").items():
+        if one.get("options", {}).get("link_error"):
+            return f"It is the error callback of `{task}`. It must be that of `print_photos`."
     if not any(each.get("link_error") for each in options):
         return "`print_photos` was sent without it: `link_error` is missing."
-    return ""
+    bare = [failed.get(each.get("id"), "") for each in options if not each.get("link_error")]
+    calls = ", ".join(filter(None, bare)).replace("tasks.", "")
+    return f"Sent without `link_error`: {calls}. Each needs its own." if calls else ""
 
 
-def about_calls(calls, ids):
+def about_calls(calls, options, failed):
     """What was wrong with the calls of the errback of these tasks, or ""."""
     if wrong := [call for call in calls if len(call.args) != 3]:
         return (
@@ -226,21 +227,21 @@ def about_calls(calls, ids):
         return f"`report_failure` was called, and raised {error}"
     requests = [call.args[0] for call in calls]
     reported = Counter(getattr(request, "id", "") for request in requests)
-    if missing := ids - {*reported}:
-        called = len(ids) - len(missing)
-        others = {getattr(r, "task", "") for r in requests if getattr(r, "id", "") not in ids}
+    if missing := {*failed} - {*reported}:
+        called = len(failed) - len(missing)
+        others = {getattr(r, "task", "") for r in requests if getattr(r, "id", "") not in failed}
         for_others = f" It was called for {', '.join(sorted(others))}." if others else ""
         return (
-            f"Of `print_photos` {len(ids)} failed. `report_failure` was called for {called} of "
-            f"them.{for_others}"
+            f"Of `print_photos` {len(failed)} failed. `report_failure` was called for {called} of "
+            f"them.{for_others}\n{why_not_called(options, failed)}"
         )
-    if any(times > 1 for times in reported.values()):
-        return "`report_failure` was called twice for one task. Who calls it?"
-    return ""
+    twice = "`report_failure` was called twice for one task. One `link_error` is enough: leave "
+    twice += "out the other one, or a call of your own."
+    return twice if any(times > 1 for times in reported.values()) else ""
 
 
 @pytest.fixture
-def why_not_reported(kata, calls, options):
+def why_not_reported(kata, calls, options, timeline, reported):
     """`why_not_reported(results)` says what became of the errback of these tasks, if known."""
 
     def why(*results):
@@ -248,9 +249,11 @@ def why_not_reported(kata, calls, options):
             return f"TODO 1: {NO_TASK}"
         if not called_as_function(kata.report_failure):
             return f"TODO 1: {BOUND if bound(kata.report_failure) else ID_ONLY}"
-        if results and not calls:
-            return f"`report_failure` was never called. {why_never_called(options)}"
-        return about_calls(calls, {result.id for result in results})
+        ids = {result.id for result in results}
+        failed = {e.id: e.call for e in timeline.sent() if e.id in ids}
+        todo = "TODO 1: " if len(reported) <= len(calls) else ""  # more: by somebody else
+        called = f"{todo}`report_failure` was called once for each task that failed."
+        return about_calls(calls, options, failed) or called
 
     return why
 
@@ -290,6 +293,8 @@ def call(kata):
             f"`{name}({given})` must return {'an' if wanted[0] == 'A' else 'a'} {wanted}. "
             f"It returned {text}."
         )
+        if any(isinstance(each, EagerResult) for each in getattr(result, "results", [result])):
+            pytest.fail(f"`{name}` ran it here (eagerly, no worker). Use `delay` or `apply_async`.")
         return result
 
     return called

@@ -11,10 +11,10 @@ pytestmark = pytest.mark.usefixtures("naps")
 
 PRINT, SHIP = "tasks.print_photos", "tasks.ship"
 NO_TASK = "`report_failure` is not a task of `app`. Put `@app.task` above it."
-LAST = (
-    "`print_order` must return the AsyncResult of `print_photos`. It returned that of the last "
-    "task of a chain. Send `print_photos` with `link`."
-)
+MUST_RAISE = "`print_photos` is given, and must raise its error: leave it as it is."
+LAST = "It returned that of the last task of a chain. Send `print_photos` with `link`."
+NO_GROUP = "The messages belong to no group. It must be a group of them: let `group([…])` send it."
+EACH_MEMBER = "Give each member its own: `print_photos.s(…).set(link=…, link_error=…)`."
 EACH = [
     pytest.param("print_order", marks=pytest.mark.todo(2)),
     pytest.param("print_batch", marks=pytest.mark.todo(3)),
@@ -46,8 +46,8 @@ def handed(event):
 def test_report_failure_adds_an_incident(kata, reported, report, log):
     """`report_failure` is a task of `app` that adds one incident: task, id, error, traceback."""
     errors = [ValueError(f"there is no order {bad()}"), KeyError("paper"), KeyError("paper")]
-    for error in errors:
-        task_id, task = str(uuid.uuid4()), random.choice([PRINT, SHIP])
+    for error, task in zip(errors, random.sample([PRINT, SHIP, SHIP], 3), strict=True):
+        task_id = str(uuid.uuid4())
         traceback, before = f"Traceback …\n{error!r} {random.random()}", len(reported)
 
         report(task_id, error, traceback, task)
@@ -94,9 +94,7 @@ def test_celery_calls_it_in_the_worker(
 
     settle()
     why = why_not_reported(result).removeprefix("TODO 1: ")
-    assert len(calls) == 1, (
-        why or f"Of `print_photos({order_id})` the errback was called {len(calls)} times, not once."
-    )
+    assert len(calls) == 1, f"{why}\n`report_failure` was called {len(calls)} times, not once."
     assert not timeline.sent(kata.report_failure.name), why
     with pytest.raises(ValueError, match=f"there is no order {order_id}$"):
         result.get()
@@ -105,7 +103,7 @@ def test_celery_calls_it_in_the_worker(
         f"{why}\nCelery tells of the failure once. It told {len(failed)} times."
     )
     wrong = "" if trouble else reported.fault(result.id, error_of(order_id), result.traceback)
-    assert not wrong, f"`print_photos({order_id})` failed.\n{why or wrong}"
+    assert not wrong, f"`print_photos({order_id})` failed.\n{why}\n{wrong}"
     assert len(reported) == (0 if trouble else 1), f"There are {len(reported)} incidents."
 
 
@@ -126,20 +124,20 @@ def test_print_order_sends_one_message(call, timeline):
     )
     ids, wanted = [result.id for result in results], [e.id for e in timeline.sent()]
     chained = any(result.parent for result in results)
-    assert ids == wanted, LAST if chained else "The results must be those of `print_photos`."
-    assert len({*ids}) == 4, f"Four calls of `print_order` share ids: {ids}. Each makes a new one."
+    assert ids == wanted, f"The result must be that of `print_photos`.\n{LAST if chained else ''}"
+    assert len({*ids}) == 4, f"Four calls share ids: {ids}. Each makes a new one: no `task_id`."
 
 
 @pytest.mark.todo(2)
 def test_a_printed_order_is_shipped(
-    kata, call, celery_worker, timeline, settle, reported, calls, in_link
+    kata, call, celery_worker, timeline, settle, reported, calls, options
 ):
     """When `print_photos` succeeds, `ship` runs once, as a task, and takes what it returned."""
     orders = [good(), good()]
     orders.append(orders[0])
 
     results = [call("print_order", orders[0])]
-    assert getattr(kata.report_failure, "name", "") not in in_link(), (
+    assert getattr(kata.report_failure, "name", "") not in options.linked("link"), (
         "`report_failure` is in `link`. That is for success: it belongs in `link_error`."
     )
     results += [call("print_order", order_id) for order_id in orders[1:]]
@@ -153,13 +151,14 @@ def test_a_printed_order_is_shipped(
     for order_id, result in zip(orders, results, strict=True):
         parcel = result.get(propagate=False)
         assert str(parcel).startswith(f"parcel-{order_id}-"), (
-            f"Order {order_id} was printed, and ended with {parcel!r}: its callback could not be "
-            "sent."
+            f"Order {order_id} was printed, and ended with {parcel!r}: `ship` could not be sent."
         )
         ships = [e for e in timeline.started(SHIP) if e.parent_id == result.id]
         assert [handed(e) for e in ships] == [parcel], (
             f"`print_photos({order_id})` returned {parcel!r}. `ship` must run once after it, and "
-            f"take that. It ran: {', '.join(e.call for e in ships) or 'not at all'}."
+            f"take that. It ran: {', '.join(e.call for e in ships) or 'not at all'}.\n"
+            + ("" if options.linked("link") else "`print_photos` was sent without `link`.")
+            + ("Make a new signature in each call." if len(ships) > 1 else "")
         )
         assert kata.app.AsyncResult(ships[0].id).get() == f"{parcel} is on its way"
     ran = Counter(e.task for e in timeline.started() if not e.eager)
@@ -170,11 +169,10 @@ def test_a_printed_order_is_shipped(
 
 @pytest.mark.todo(2)
 def test_a_failed_order_is_reported(
-    kata, call, jams, celery_worker, timeline, settle, reported, calls, why_not_reported
+    kata, call, jams, celery_worker, timeline, settle, reported, calls, options, why_not_reported
 ):
     """When `print_photos` fails, one incident is added, `ship` does not run, the error stays."""
-    orders, printed = [bad(), good()], good()
-    orders += orders
+    orders, printed = [bad(), good()] * 2, good()
     jams.add(orders[1])
 
     results = [call("print_order", order_id) for order_id in orders]
@@ -185,20 +183,24 @@ def test_a_failed_order_is_reported(
         error = result.get(propagate=False)
         assert repr(error) == error_of(order_id), (
             f"print_order({order_id}) must end with {error_of(order_id)}. It ended with {error!r}."
+            + ("" if isinstance(error, Exception) else f"\n{MUST_RAISE}")
         )
         wrong = reported.fault(result.id, error_of(order_id), result.traceback)
-        assert not wrong, why_not_reported(*results) or f"print_order({order_id}) failed.\n{wrong}"
+        assert not wrong, f"{why_not_reported(*results)}\n{wrong}"
     for result in alone:
         assert result.id not in [each["id"] for each in reported], (
             "Somebody else sent `print_photos` without callbacks, and it was reported all the "
-            "same. Leave the task as it is: the callbacks go with the message."
+            "same: by a signal, or in the task itself. Only `link_error` may report."
         )
     assert len(reported) == len(calls) == len(orders), (
-        f"{len(orders)} orders failed. `report_failure` was called {len(calls)} times, and there "
-        f"are {len(reported)} incidents."
+        f"{len(orders)} failed: {len(calls)} calls of `report_failure`, {len(reported)} incidents."
     )
     ships = [e.call for e in timeline.sent(SHIP)]
-    assert not ships, f"Nothing was printed that has to be shipped. `ship` was sent: {ships}."
+    assert not ships, f"Nothing was printed that has to be shipped. `ship` was sent: {ships}." + (
+        "\nIt is in `link_error`, too: leave it out there."
+        if SHIP in options.linked("link_error")
+        else ""
+    )
 
 
 @pytest.mark.todo(3)
@@ -213,11 +215,12 @@ def test_print_batch_sends_one_group(call, timeline):
 
     for batch, result in zip(batches, results, strict=True):
         assert not any(each.parent for each in result.results), (
-            "The results of `print_batch` are those of `ship`, the last task of each chain. They "
-            "must be those of `print_photos`: link `ship`."
+            "The results are those of the last task of each chain, not of `print_photos`: `link`."
         )
         members = [e for e in timeline.sent() if e.group_id == result.id]
         sent = [(e.task, handed(e)) for e in members]
+        alone = {e.id for e in timeline.sent() if not e.group_id}
+        assert alone.isdisjoint(each.id for each in result.results), NO_GROUP
         assert sent == [(PRINT, order_id) for order_id in batch], (
             f"`print_batch({batch})` returned a group with the messages\n"
             f"{', '.join(e.call for e in members) or 'none'}\nIt must be a group of "
@@ -236,7 +239,7 @@ def test_print_batch_sends_one_group(call, timeline):
 @pytest.mark.worker(concurrency=2)
 @pytest.mark.parametrize("batch", ["x", "++", "-x", "x+", "+-x+-", ""])
 def test_each_order_goes_its_own_way(
-    call, jams, celery_worker, timeline, settle, reported, calls, why_not_reported, batch
+    call, jams, celery_worker, timeline, settle, reported, calls, options, why_not_reported, batch
 ):
     """One incident for each order that fails, and for no other. All others are shipped."""
     order_ids = [bad() if each == "-" else good() for each in batch]
@@ -246,8 +249,13 @@ def test_each_order_goes_its_own_way(
     result = call("print_batch", order_ids)
 
     settle()
-    failed, parcels = [], []
-    for order_id, each in zip(order_ids, result.results, strict=True):
+    failed, parcels, orders = [], [], {e.id: handed(e) for e in timeline.sent(PRINT)}
+    for n, (order_id, each) in enumerate(zip(order_ids, result.results, strict=True), 1):
+        printed = orders.get(each.id, order_id)
+        assert printed == order_id, (
+            f"print_batch({order_ids}): the results are not in the order of `order_ids`. "
+            f"Result {n} is that of print_photos({printed})."
+        )
         end = each.get(propagate=False)
         if order_id < 1 or order_id in jams:
             assert repr(end) == error_of(order_id), (
@@ -257,23 +265,20 @@ def test_each_order_goes_its_own_way(
         else:
             assert not isinstance(end, Exception), (
                 f"Order {order_id} was printed, and ended with {end!r}: its callback could "
-                "not be sent.\nThe `link` of a group hands over nothing."
+                f"not be sent.\nThe `link` of a group hands over nothing. {EACH_MEMBER}"
             )
             parcels.append((each.id, end))
     for order_id, each in failed:
         wrong = reported.fault(each.id, error_of(order_id), each.traceback)
-        assert not wrong, (
-            why_not_reported(*(result for _, result in failed))
-            or f"Order {order_id} of print_batch({order_ids}) failed.\n{wrong}"
-        )
-    assert len(calls) == len(reported) == len(failed), (
-        f"{len(failed)} orders failed. `report_failure` was called {len(calls)} times, and there "
-        f"are {len(reported)} incidents."
+        assert not wrong, f"{why_not_reported(*(result for _, result in failed))}\n{wrong}"
+    assert len(reported) == len(calls) == len(failed), (
+        f"{len(failed)} failed: {len(calls)} calls of `report_failure`, {len(reported)} incidents."
     )
     shipped = [(e.parent_id, handed(e)) for e in timeline.started(SHIP)]
     assert sorted(map(repr, shipped)) == sorted(map(repr, parcels)), (
         "`ship` must run after each order that was printed, and take its parcel.\n"
         f"Printed: {[parcel for _, parcel in parcels]}\nShipped: {[p for _, p in shipped]}"
+        + ("" if options.linked("link") else f"\n`link` is missing. {EACH_MEMBER}")
     )
 
 
