@@ -297,4 +297,4 @@ def test_nobody_waits(call, start_worker, timeline, settle, naps, name):
     for wait in timeline.waits():
         task = next((e.task for e in timeline.started() if e.id == wait.reader), name)
         pytest.fail(f"`{task}` waited for a result. Callbacks need nobody to wait.")
-    assert not naps, f"`time.sleep` was called, for {naps} seconds. Nobody must sleep."
+    assert not naps, f"`time.sleep` was called, for {naps[0]} seconds. Nobody must sleep."

@@ -2,11 +2,13 @@
 
 import importlib
 import re
+import threading
 from types import FunctionType
 
 import pytest
 from celery.canvas import Signature
-from celery.result import AsyncResult
+from celery.result import AsyncResult, GroupResult
+from celery.signals import before_task_publish
 
 INCOMPLETE = re.compile(r"\w+\(\) missing [^\"]*'\w+'")
 GETS_THE_LIST = (
@@ -20,12 +22,62 @@ class Press:
 
     `runs` has the pages that `ink_for_page` was called with, `reports` the name of the task for
     each call of `report_failure`, and `misfits` the calls of it with other arguments than the
-    three. An error in `errors` is raised for its page, and `total_fails` by `total_ink`.
+    three. An error in `errors` is raised for its page, and `total_fails` by `total_ink`. `here`
+    has the pages that no worker worked on, `taken` the bad ones for which there was no error, and
+    `links` the names of the tasks that are `link` of the body of a chord.
     """
 
     def __init__(self):
         self.runs, self.reports, self.misfits = [], [], []
+        self.here, self.taken, self.links = [], [], set()
         self.errors, self.total_fails = {}, None
+        self.caller = threading.get_ident()
+
+    def note_links(self, body, **_):
+        """Note the `link` of the body of a chord when a page of it is sent."""
+        embed = body[-1] if isinstance(body, (list, tuple)) else {}
+        links = ((embed.get("chord") or {}).get("options") or {}).get("link") or []
+        links = links if isinstance(links, list) else [links]
+        self.links |= {each.get("task") for each in links if isinstance(each, dict)}
+
+    def note_run(self, page):
+        """Note a call of `ink_for_page`, and raise the error of its page."""
+        self.runs.append(page)
+        if threading.get_ident() == self.caller:
+            self.here.append(page)
+        for bad, error in self.errors.items():
+            if page == bad:
+                raise error
+
+    @staticmethod
+    def repeated(report):
+        """What to say of a report that names a bad page more than once, or ""."""
+        entries = report.get("bad_pages") if isinstance(report, dict) else None
+        texts = [repr(entry) for entry in entries] if isinstance(entries, list) else []
+        if len(texts) == len({*texts}):
+            return ""
+        return "\nIt was called twice. A list in the module still has what was put in before."
+
+    def why_no_incident(self, timeline):
+        """What is wrong with the error callback that made no incident."""
+        if self.misfits:
+            return (
+                "Celery hands three arguments over: write `report_failure.s()`, with `.s` and "
+                "without arguments."
+            )
+        if timeline.events(None, "immutable"):
+            return (
+                "Celery took each key of the signature in `link_error` for a callback: it wants a "
+                "list here. Write `.on_error(report_failure.s())`."
+            )
+        if "tasks.report_failure" in self.links:
+            return "`link` is for success. Write `.on_error(report_failure.s())`."
+        if not self.runs:
+            return "For an empty book, too: whatever you send for it needs `report_failure`."
+        return (
+            "The body of the chord needs an error callback: write `.on_error(report_failure.s())` "
+            "after its signature."
+        )
 
 
 @pytest.fixture
@@ -35,11 +87,11 @@ def press(kata, monkeypatch):
     ink, total, report = kata.ink_for_page.run, kata.total_ink.run, kata.report_failure.run
 
     def ink_for_page(page):
-        press.runs.append(page)
-        for bad, error in press.errors.items():
-            if page == bad:
-                raise error
-        return ink(page)
+        press.note_run(page)
+        amount = ink(page)
+        if page < 0:
+            press.taken.append(page)
+        return amount
 
     def total_ink(amounts):
         if press.total_fails:
@@ -55,7 +107,10 @@ def press(kata, monkeypatch):
 
     for given in (ink_for_page, total_ink, report_failure):
         monkeypatch.setattr(getattr(kata, given.__name__), "run", given)
-    return press
+
+    before_task_publish.connect(press.note_links)
+    yield press
+    before_task_publish.disconnect(press.note_links)
 
 
 def incomplete(text):
@@ -93,6 +148,8 @@ def estimate(kata):
             what = f"the signature {result!r}, and nobody has sent it."
         elif isinstance(result, (int, dict)):
             what += f"\n`{name}` waited for it. Return what `chord(…)(…)` gives, and do not wait."
+        elif isinstance(result, GroupResult):
+            what += "\nThat is the header. Return what `chord(…)(…)` gives."
         why = f"`{name}` must return an AsyncResult. It returned {what}"
         assert isinstance(result, AsyncResult), why
         return result
@@ -120,7 +177,13 @@ def page_fault(kata, timeline):
                 f"`{task}` returned a {named[1]}. A result travels as JSON: return the text of "
                 "the error, `str(error)`."
             )
-        if bad == "data" and "Page: " in error:
+        kind = error.partition(":")[0]
+        if bad == "data" and kind.endswith("Page") and kind != "BadPage":
+            return (
+                f"`{task}` failed with {error}.\n{kind} is a class below BadPage: "
+                "`except BadPage` catches that, too."
+            )
+        if bad == "data" and kind == "BadPage":
             return (
                 f"`{task}` failed with {error}.\nSo the body of the chord fails, too, and no error "
                 "callback can rescue it. Catch each BadPage inside the task of the page."
@@ -138,6 +201,12 @@ def page_fault(kata, timeline):
         done = [e for e in timeline.succeeded() if e.id in ids]
         found += [about_value(name(e), kata.app.AsyncResult(e.id).result) for e in done]
         found += [incomplete(str(result.result)) for result in results]
+        failed = any(isinstance(result.result, Exception) for result in results)
+        if bad == "data" and failed and timeline.sent("tasks.ink_for_page"):
+            found.append(
+                "`ink_for_page` returned a number, and your report cannot read it: each page "
+                "needs a task of your own."
+            )
         return next(filter(None, found), "")
 
     return fault
