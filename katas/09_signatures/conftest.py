@@ -1,11 +1,11 @@
-"""Lines of a price list, what is wrong with one, and what is seen when it is sent."""
+"""What is wrong with a line of the price list, and what is seen when it is sent."""
 
+import functools
+import inspect
 import json
-import random
 import traceback
 
 import pytest
-from celery import chain
 from celery.canvas import Signature
 from celery.result import ResultBase
 
@@ -16,42 +16,12 @@ GIVEN = {
 }
 #: What `set` takes.
 SETTINGS = ("immutable", "queue", "priority")
-WRITE_DOWN = "Write the call down: `.s(…)`."
+AS_JSON = "A signature is a dict: `json.dumps` makes a text of it."
+SENT = "`{}` has sent it. Leave `.delay()` or `.apply_async()` out: return the signature."
 PLAIN_DICT = (
     "A plain dict is no signature. `clone()` copies a signature (`copy.deepcopy` makes a plain "
     "dict of it), and `app.signature` makes one of a dict."
 )
-OPTIONS = {"countdown": 40, "expires": 7200, "priority": 4, "queue": "counter"}
-
-
-def number():
-    """A number that is easily found in a text."""
-    return random.randint(1000, 9999)
-
-
-@pytest.fixture
-def write(kata):
-    """`write("a link")` returns a signature of that kind, and what it may be sent with."""
-
-    def linked(signature):
-        signature.link(kata.show_discount.si(number()).set(priority=random.randint(1, 8)))
-        return signature
-
-    price, discount = kata.price, kata.show_discount
-    kinds = {
-        "a partial": lambda: (price.s(number(), "matt"), 2),
-        "arguments by name": lambda: (price.s(number() + 0.5, paper="matt", copies=3), 1),
-        "immutable": lambda: (discount.si(number()), 1),
-        "options": lambda: (price.s(copies=number()).set(**OPTIONS, shadow=f"no {number()}"), 2),
-        "a link": lambda: (linked(price.s()), 2),
-        "a chain": lambda: (chain(price.s(number()), linked(discount.si(number()))), 1),
-    }
-
-    def write_line(kind):
-        signature, count = kinds[kind]()
-        return signature, [number() for _ in range(count)]
-
-    return write_line
 
 
 def call(task, args=(), kwargs=None):
@@ -88,6 +58,11 @@ def sending(timeline, settle, called):
     return texts
 
 
+def write_down(name):
+    """What to write in place of a call."""
+    return f"Write the call down: `.{'si' if name == 'discount' else 's'}(…)`."
+
+
 def parts(signature):
     """All that a signature is made of, as JSON has it."""
     found = json.loads(json.dumps(signature, default=repr))
@@ -120,36 +95,49 @@ def difference(signature, wanted):
     """A text about the first part of a signature that is not as wanted; "" if there is none."""
     seen = parts(signature)
     if wanted["task"] == "celery.chain" and type(signature) is Signature:
-        return "It must be a chain. It is a call of a task 'celery.chain', which nobody can run."
+        return (
+            "It must be a chain. It is a call of a task 'celery.chain', which nobody can run. Hand "
+            "the whole dict to `app.signature`: it looks at `subtask_type`."
+        )
+    if "task_id" in seen["options"] and "task_id" not in wanted["options"]:
+        return "It has an id, 'task_id': all its tasks would share one result. Leave `freeze` out."
     for part in ("task", "args", "kwargs", "immutable", "options", "subtask_type"):
-        if seen.get(part) != wanted.get(part):
-            return f"Its {part!r} must be {wanted.get(part)!r}, not {seen.get(part)!r}."
+        must, has = wanted.get(part), seen.get(part)
+        if isinstance(must, dict) and isinstance(has, dict):  # what differs will do
+            same = [key for key in must if key in has and has[key] == must[key]]
+            must, has = ({k: v for k, v in d.items() if k not in same} for d in (must, has))
+        if has != must:
+            return f"Its {part!r} must be {must!r}, not {has!r}."
     return ""
 
 
 def changed(signature, before):
     """The same for a signature that must be what it was, with nothing beside it."""
     more = sorted({*parts(signature)} - {*before})
-    return difference(signature, before) or (more and f"It has {more[0]!r} now.") or ""
+    return difference(signature, before) or (
+        f"It has an item {more[0]!r}, which the original had not." if more else ""
+    )
 
 
 def advice(name, thing):
     """What to write in place of something that is no signature."""
     if isinstance(thing, ResultBase):
-        return "\nThat was sent. Leave `.delay()` out: who gets the signature will send it."
+        return f"\n{SENT.format(name)}"
+    if isinstance(thing, functools.partial):
+        return "\nA partial of Celery is a signature: `price.s(…)`."
     if isinstance(getattr(thing, "__self__", None), Signature):
         return f"\nLeave `.{thing.__name__}` out: the signature itself is wanted."
     if isinstance(thing, dict):
         return f"\n{PLAIN_DICT}"
     if name in ("poster", "discount") and isinstance(thing, (int, str)):
-        return f"\nA task that is called runs here and now. {WRITE_DOWN}"
+        return f"\nA task that is called runs here and now. {write_down(name)}"
     return ""
 
 
 def no_argument(line, word):
     """What to write in place of a setting that was put among the arguments."""
     return (
-        " Its keyword arguments are handed to the task, and "
+        "\nIts keyword arguments are handed to the task, and "
         f"`{word}` is no argument of `{line.task.removeprefix('tasks.')}`. "
         f"It is said by `.set({word}=…)`."
     )
@@ -170,10 +158,10 @@ def sharing(copy, original):
         return "\nIt returned the very signature that it was handed. Make a copy first."
     for part in ("options", "kwargs"):
         if copy.get(part) is original.get(part):
-            return f"\nThe copy shares its dict {part!r} with the original."
+            return f"\nThe copy shares its dict {part!r} with the original: give it one of its own."
     links = copy.options.get("link")
     if links and links is original.options.get("link"):
-        return "\nThe copy shares its list of links with the original."
+        return "\nThe copy shares its list of links with the original: give it one of its own."
     return ""
 
 
@@ -185,14 +173,15 @@ class Lines:
     misplaced, sharing = staticmethod(misplaced), staticmethod(sharing)
 
     def __init__(self, kata):
-        self.kata = kata
+        self.kata, self.made = kata, []
 
     def new(self, name, *args, **kwargs):
         """The signature that a function returns."""
+        assert not (changed := self._changed_given()), changed
         try:
             line = getattr(self.kata, name)(*args, **kwargs)
         except Exception as error:
-            why = self._about_error(name, error)
+            why = self._about_error(name, error, (*args, *kwargs.values()))
             if not why:
                 raise
             raise AssertionError(why).with_traceback(error.__traceback__) from None
@@ -204,7 +193,23 @@ class Lines:
             )
         read = line.task not in (*args, *kwargs.values())
         assert read, "`app.signature` takes a dict, or the name of a task. Read the JSON first."
+        self.made.append((line, parts(line)))
         return line
+
+    def spoilt(self, name, line):
+        """What to say of a line that is no longer as it was when it was made, or ""."""
+        if all(parts(line) == before for each, before in self.made if each is line):
+            return ""
+        return f"\n`{name}` was called after it, and changed it. Make a new signature in each call."
+
+    def _changed_given(self):
+        """What to say when a given task has other defaults now, or ""."""
+        for task in (self.kata.price, self.kata.show_discount):
+            taken = inspect.signature(getattr(task, "run", task)).parameters
+            for name, default in GIVEN[f"tasks.{task.__name__}"].items():
+                if name in taken and taken[name].default not in (default, inspect.Parameter.empty):
+                    return f"`{task.__name__}` is given. Leave it as it is, with its defaults."
+        return ""
 
     @staticmethod
     def would_run(line, *args):
@@ -212,13 +217,20 @@ class Lines:
         args = () if line.get("immutable") else args
         return call(line.task, (*args, *line.args), line.kwargs)
 
-    def _about_error(self, name, error):
+    def _about_error(self, name, error, given):
         """What a newcomer must know of an error in a function."""
         text = f"{type(error).__name__}: {error}"
         ran = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
         for task in (self.kata.price, self.kata.show_discount):
             if getattr(task.run, "__code__", None) in ran:
-                return f"`{name}` called `{task.__name__}` here and now. {WRITE_DOWN}\n{text}"
+                return f"`{name}` called `{task.__name__}` here and now. {write_down(name)}\n{text}"
+        if isinstance(error, TypeError) and "apply_async" in [code.co_name for code in ran]:
+            return f"{SENT.format(name).replace('has sent', 'sends')}\n{text}"
+        if isinstance(error, KeyError) and name == "load" and error.args == given:
+            return (
+                "`load` was handed a text with other spaces than the one that `save` returned. "
+                "Read it as JSON."
+            )
         if isinstance(error, AttributeError) and type(error.obj) is dict:
             return f"{text}\n{PLAIN_DICT}"
         return ""
@@ -227,11 +239,13 @@ class Lines:
         """What `save` returns, and what is wrong with it, or ""."""
         text = self.kata.save(signature)
         if not isinstance(text, str):
-            return text, f"`save` must return a text (str). It returned {shown(text)}."
+            return text, f"`save` must return a text (str). It returned {shown(text)}.\n{AS_JSON}"
         try:
             json.loads(text)
         except ValueError as error:
-            where = "" if " column 1 " in str(error) else f"\nThere: {error}"
+            where = f"\n{AS_JSON}" if " column 1 " in str(error) else f"\nThere: {error}"
+            if text.startswith("{'"):
+                where = "\nThat is how Python writes a dict. `json.dumps` writes JSON."
             return text, f"`save` must return JSON. It returned {text!r}.{where}"
         if lost := self._lost(signature, text):
             return text, f"{lost}\n`save` returned {text}"
@@ -242,12 +256,12 @@ class Lines:
         twin = signature.clone()
         if type(signature) is Signature:
             if self.kata.save(twin.set(immutable=not signature.immutable)) == text:
-                return "`save` does not say whether a signature is immutable: `immutable`."
+                return "`save` does not say whether a signature is immutable: write all its items."
         elif self.kata.save(Signature({**twin, "subtask_type": None})) == text:
-            lost = "`save` does not say that this signature is a chain: `subtask_type`."
+            lost = "`save` does not say that this signature is a chain: write `subtask_type`, too."
             return "" if self._comes_back(text, type(signature)) else lost
         missing = [value for value in values(parts(signature)) if str(value) not in text]
-        lost = f"{', '.join(map(repr, missing))} of {shown(signature)} is not in the text."
+        lost = f"Not in the text: {', '.join(map(repr, missing))} of {shown(signature)}."
         return lost if missing else ""
 
     def _comes_back(self, text, kind):
