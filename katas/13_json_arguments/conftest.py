@@ -3,11 +3,14 @@
 import contextlib
 import importlib
 import json
+import pathlib
 import random
+import uuid
+from datetime import date, datetime, time
 from decimal import Decimal
 
 import pytest
-from celery.result import AsyncResult
+from celery.result import AsyncResult, EagerResult
 from kombu import Queue
 from kombu.utils import json as celerys_json
 
@@ -37,8 +40,7 @@ class Table(dict):
 def table(kata, monkeypatch):
     """The table of the orders, which `orders.read` reads."""
     assert kata  # it has imported the module
-    table = Table()
-    monkeypatch.setattr(importlib.import_module("orders"), "table", table)
+    monkeypatch.setattr(importlib.import_module("orders"), "table", table := Table())
     return table
 
 
@@ -102,18 +104,110 @@ def check_money(kata, amounts):
     return check
 
 
+OTHERS = [1.5, None, "12.30", Decimal("1.50"), b"\xff\x00", uuid.uuid4()]
+OTHERS += [date(2027, 1, 31), time(6, 30), datetime(2027, 1, 31, 6, 30, 0, 5), {"a": [True]}]
+
+
+@pytest.fixture
+def check_others():
+    """`check_others()`: what is not `Money` is written and read as ever."""
+
+    def check():
+        for before in OTHERS:
+            try:
+                now = celerys_json.loads(celerys_json.dumps(before))
+            except Exception as error:
+                pytest.fail(f"Celery's JSON cannot carry {before!r} any more: {error!r}.")
+            same = exact_text(now) == exact_text(before)
+            assert same, f"Sent was {before!r}, and {now!r} arrived."
+
+    return check
+
+
+def name_in_json(value):
+    """The name under which Celery's JSON writes the type of a value, if there is one."""
+    written = json.loads(celerys_json.dumps(value))
+    return written.get("__type__") if isinstance(written, dict) else None
+
+
 def error_of_journey(amounts):
     """Why an amount of money cannot be written as JSON, or not be read again; "" if it can."""
     for one in amounts:
         try:
-            text = celerys_json.dumps(one)
+            text, name = celerys_json.dumps(one), name_in_json(one)
         except Exception as error:
             return f"Celery's JSON cannot write {one!r}: {type(error).__name__}: {error}"
+        for other in OTHERS if name else ():
+            if name_in_json(other) == name:
+                other = type(other).__name__
+                return f"{name!r} is the name of {other}. Give `Money` a name of its own."
         try:
             celerys_json.loads(text)
         except Exception as error:
             return f"Celery's JSON cannot read {text}: {type(error).__name__}: {error}"
     return ""
+
+
+def exact_text(value):
+    """See `exact`."""
+    if isinstance(value, dict):
+        parts = [f"{key!r}: {exact_text(part)}" for key, part in value.items()]
+        return f"{{{', '.join(sorted(parts))}}}"
+    if type(value) is list:
+        return f"[{', '.join(map(exact_text, value))}]"
+    return repr(value)
+
+
+@pytest.fixture
+def exact():
+    """`exact(value)` tells a list from a tuple, and 12.3 from 12.30. The order of keys is free."""
+    return exact_text
+
+
+@pytest.fixture
+def check_bill():
+    """`check_bill(call, found, expected)`: what the call gave is this list of lines."""
+    earlier = set()  # lines of bills that were right
+
+    def check(call, found, expected):
+        if exact_text(found) == exact_text(expected):
+            return earlier.update(map(exact_text, found))
+        told = f"{call} gave\n    {found!r}.\nExpected is\n    {expected!r}."
+        if type(found) is list and len(found) == len(expected):  # one line will do
+            pairs = zip(found, expected, strict=True)
+            gave, wanted = next(p for p in pairs if exact_text(p[0]) != exact_text(p[1]))
+            told = f"In {call} a line is\n    {gave!r}\nand must be\n    {wanted!r}."
+            if sorted(map(exact_text, found)) == sorted(map(exact_text, expected)):
+                photos, right = ([line["photo"] for line in lines] for lines in (found, expected))
+                told = f"{call} gave the photos {photos}. Their numbers must rise: {right}."
+        more = found[: -len(expected)] if type(found) is list and expected else []
+        emptied = "'size': []" in repr(found)  # the test has done so with earlier bills
+        if earlier and (emptied or {*map(exact_text, more)} & earlier):
+            told += "\nThere is something of an earlier bill in it. Make new lists in each call."
+        return pytest.fail(told)
+
+    return check
+
+
+@pytest.fixture
+def error_of_file(folder):
+    """`error_of_file(sent, photo, paths)`: what is wrong with the file that was sent, or ""."""
+
+    def error(sent, photo, paths):
+        path = pathlib.Path(sent)
+        if folder not in path.parents:
+            return f"That is no path in FOLDER, {folder}: send `str(path)` of the file there."
+        if not path.is_file():
+            return "There is no such file. The worker reads it later: leave it there."
+        if path.read_bytes() == photo:
+            return ""
+        if paths.count(sent) > 1:
+            return (
+                "Another call has written over that file: each needs a new name, in each process."
+            )
+        return "The file does not have the bytes of the photo."
+
+    return error
 
 
 class Body:
@@ -142,9 +236,17 @@ class Body:
         elif isinstance(value, float):
             self.floats.append(value)
 
-    def says(self, word, money):
-        """Whether this part of `money` is in one of the texts, and not in a pickle or a program."""
-        return any(word in text and len(text) < len(str(money)) + 12 for text in self.texts)
+    def error_of(self, money):
+        """What of `money` is not in one of the texts, or only in a program; "" if all is."""
+        for word in (str(money.amount), money.currency):
+            found = [text for text in self.texts if word in text]
+            if not found:
+                return f"{word!r} is missing: write the digits and the currency as `str`."
+            if min(map(len, found)) >= len(str(money)) + 12:
+                return (
+                    f"{word!r} is in a long text. Write only the digits and the currency, as `str`."
+                )
+        return ""
 
 
 @pytest.fixture
@@ -178,16 +280,21 @@ def check_sent(timeline, naps):
         assert not timeline.waits(), f"`{name}` waited for a result. It must return at once."
         assert not naps, f"`{name}` called `time.sleep`, for {naps} seconds."
         sent = timeline.sent()
+        here = any(isinstance(result, EagerResult) for result in results)
         assert len(sent) == len(results), (
-            f"{len(results)} calls of `{name}` sent {len(sent)} messages: "
-            f"{', '.join(event.call for event in sent) or 'none'}."
+            f"{len(results)} calls of `{name}` sent {len(sent)} messages"
+            f"{': ' * bool(sent)}{', '.join(event.call for event in sent)}."
+            f"{' `apply` runs a task here: use `delay`.' * here}"
         )
         ids = [event.id for event in sent]
         assert [result.id for result in results] == ids, (
             f"The ids of the messages are {ids}, in this order. `{name}` returned the results of "
             f"{[result.id for result in results]}."
         )
-        assert len({*ids}) == len(ids), f"Two calls of `{name}` sent tasks with one id: {ids}."
+        assert len({*ids}) == len(ids), (
+            f"Two calls of `{name}` sent tasks with one id: {ids}. So they share one result. Let "
+            "Celery make the ids."
+        )
         return sent
 
     return check
