@@ -1,5 +1,6 @@
 """The press and the catalogue of a test, and the tasks that come after a book."""
 
+import functools
 import importlib
 import random
 from types import SimpleNamespace
@@ -9,6 +10,23 @@ from celery import Task
 from celery._state import get_current_worker_task
 
 GIVEN = ("print_page", "total_ink")
+REPLACE = "replace itself, by `self.replace(…)`: that hands its id and its callbacks on."
+A_LIST = "`total_ink` was handed a number. For one page, too, it needs a list: a chord makes one."
+
+
+def kind_of(value):
+    """What a wrong result is, if it is one of the usual things, and what to do."""
+    texts = isinstance(value, list) and value and all(isinstance(one, str) for one in value)
+    what = "The task has ended before the total is there."
+    if isinstance(value, dict) and "subtask_type" in value:
+        what = "That is a signature. The task has returned it, and nobody has sent it."
+    elif isinstance(value, list) and value and isinstance(value[0], list):
+        what = "That is an AsyncResult which the task has returned, as JSON has it."
+    elif texts:
+        what = f"Those are texts. {what}"
+    elif isinstance(value, list):
+        return "The total is one number. Who adds the list up? A chord has a body for that."
+    return f"{what}\nThe task can {REPLACE}"
 
 
 def _as_given(kata):
@@ -27,13 +45,14 @@ class Press:
     """The given tasks of the learner's module: what they worked on.
 
     `runs` has the pages that were printed, such as (7, 1), and `by` the name and the id of the
-    task that a worker ran then. `totals` has the lists that `total_ink` was handed. Each page
-    takes some ink of its own. An error in `errors` is raised for its page.
+    task that a worker ran then. `totals` has the lists that `total_ink` was handed, `replaced`
+    the names of the tasks that called `replace`. Each page takes some ink of its own. An error in
+    `errors` is raised for its page.
     """
 
     def __init__(self, kata):
         self.kata, self.as_given = kata, _as_given(kata)
-        self.runs, self.by, self.totals, self.errors = [], [], [], {}
+        self.runs, self.by, self.totals, self.errors, self.replaced = [], [], [], {}, []
         self._ink, self._more = {}, random.randint(1000, 9000)
 
     def ink(self, book_id, page):
@@ -53,8 +72,43 @@ class Press:
             raise self.errors[book_id, page]
         return self.ink(book_id, page)
 
+    def check_total(self, call, result, pages):
+        """The result of this call is what `total_ink` makes of these pages."""
+        got, total = result.get(), self.total(pages)
+        why = f"The result of {call} is {got}"
+        assert got == total or self.totals, (
+            f"{why}, and `total_ink` did not run. The result must be what it returns."
+        )
+        assert got == total, (
+            f"{why}. `total_ink` was handed {self.totals}. The result must be what it returns "
+            f"for these pages: {pages}."
+        )
+
+    def value_of(self, call, result):
+        """The result of this call, which is a number."""
+        try:
+            value = result.get()
+        except TypeError as error:
+            if not any(isinstance(amounts, int) for amounts in self.totals):
+                raise
+            pytest.fail(f"{call} failed: {error}.\n{A_LIST}")
+        assert isinstance(value, int), (
+            f"The result of {call} is {value!r:.99}.\nIt must be the number that `total_ink` "
+            f"returns.\n{kind_of(value)}"
+        )
+
+    def why_twice(self, tasks):
+        """Why tasks of these names have one id."""
+        if len({*tasks}) == 1:
+            return "Who makes a signature once, for all calls? Each call needs its own."
+        if self.replaced:
+            return "A replaced task has none: `replace` ends it with an Ignore. Who catches that?"
+        return f"A task that gives its id away has no result.\nIt can {REPLACE}"
+
     def total_ink(self, amounts):
         """What the task `total_ink` runs."""
+        if isinstance(amounts, int):
+            self.totals.append(amounts)
         self.totals.append(list(amounts))
         return sum(amounts) + self._more * bool(amounts)
 
@@ -66,6 +120,14 @@ def press(kata, monkeypatch):
         task = kata.app.tasks.get(f"tasks.{name}")
         assert isinstance(task, Task), f"`{name}` is given, a task of `app`. Leave it as it is."
     press = Press(kata)
+    celerys_replace = Task.replace
+
+    @functools.wraps(celerys_replace)
+    def replace(task, *args, **kwargs):
+        press.replaced.append(task.name)
+        return celerys_replace(task, *args, **kwargs)
+
+    monkeypatch.setattr(Task, "replace", replace)
     for name in GIVEN:
         monkeypatch.setattr(kata.app.tasks[f"tasks.{name}"], "run", getattr(press, name))
     return press

@@ -47,19 +47,9 @@ def check_nobody_waited(name, timeline):
     assert not who, (
         f"`{who[0]}` waits for the result of another task. So it keeps its place in the worker, "
         "and the other task needs a place, too. With one place neither can go on, for ever."
-        f"{' Celery refuses it.' * bool(refused)}\nWhat can `{name}` do in place of waiting?"
+        f"{' Celery refuses it.' * bool(refused)}\n`{name}` can replace itself with a chord: "
+        "`self.replace(…)`."
     )
-
-
-def kind_of(value):
-    """What a wrong result is, if it is one of the usual things."""
-    if isinstance(value, dict) and "subtask_type" in value:
-        return "That is a signature. The task has returned it, and nobody has sent it."
-    if isinstance(value, list) and value and isinstance(value[0], list):
-        return "That is an AsyncResult which the task has returned, as JSON has it."
-    if isinstance(value, list):
-        return "The total is one number. Who adds the list up?"
-    return "Whoever has sent the task waits for the total."
 
 
 def check_pages(call, press, pages, name, about=""):
@@ -68,7 +58,7 @@ def check_pages(call, press, pages, name, about=""):
     tasks = {by for by in press.by if by and by[0] != own}
     assert len(tasks) == len(press.runs), (
         f"{call} printed {len(press.runs)} pages in {len(tasks)} tasks of their own. Each page "
-        "needs a task of its own, with an id of its own."
+        "needs a task of its own, with an id of its own: send `print_page`, and do not call it."
     )
     missing, more = Counter(pages) - Counter(press.runs), Counter(press.runs) - Counter(pages)
     assert missing == more, (
@@ -86,21 +76,12 @@ def check_done(press, timeline, name, done, about=""):
     for args, result, _ in done:
         ended = [*timeline.succeeded(), *timeline.failed()]
         both = sorted(e.task for e in ended if e.id == result.id)
-        why = "A replaced task has none: `replace` ends it with an Ignore. Who catches that?"
-        if len(set(both)) == 1:
-            why = "Who makes a signature once, for all calls? Each call needs its own."
+        why = press.why_twice(both)
         both = " and ".join(both[:2]) if len(both) > 1 else ""
-        assert not both, f"{both} have the same id, and both a result, or an error. {why}"
-        value = result.get()
-        assert isinstance(value, int), (
-            f"The result of {shown(name, args)} is {value!r}. It must be the number that "
-            f"`total_ink` returns.\n{kind_of(value)}"
-        )
+        assert not both, f"{both} have the same id, and both a result, or an error.\n{why}"
+        press.value_of(shown(name, args), result)
     for args, result, pages in done:
-        got, total = result.get(), press.total(pages)
-        assert got == total, (
-            f"The result of {shown(name, args)} is {got}. `total_ink` makes {total} of its pages."
-        )
+        press.check_total(shown(name, args), result, pages)
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -142,7 +123,7 @@ def test_nobody_waits(kata, press, books, timeline, start_worker, settle, naps, 
     check_nobody_waited(name, timeline)
     assert not naps, f"`{name}`, or a task of it, slept for {naps} seconds."
     again = ", ".join({f"`{e.task}`" for e in timeline.retried()})
-    assert not again, f"{again} runs again and again. Nobody needs to look: the pages go on alone."
+    assert not again, f"{again} runs again and again. `{name}` can replace itself with the chord."
 
 
 @pytest.mark.parametrize("count", [0, 1, 7])
@@ -180,7 +161,9 @@ def test_pages_are_printed_side_by_side(kata, press, books, timeline, start_work
     ids = {by[1] for by in press.by}
     sent = [e for e in timeline.sent() if e.id in ids]
     ended = [e for e in timeline.succeeded() if e.id in ids]
-    assert timeline.in_order(sent, ended), "A page was sent only when another one was done."
+    assert timeline.in_order(sent, ended), (
+        "A page was sent only when another one was done. A chord sends them all at once."
+    )
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -198,13 +181,18 @@ def test_callbacks_are_called_once(
 
     check_done(press, timeline, name, [(args, result, pages)])
     total = press.total(pages)
+    called = f"was called with {shop.told}" if shop.told else "was not called"
     assert shop.told == [total], (
-        f"{call}: the callback was called with {shop.told}. It must be called once, with {total}."
+        f"{call}: the callback {called}. It must be called once, with {total}. `self.replace(…)` "
+        "hands the callbacks on."
     )
     assert not shop.failures, f"{call}: the error callback was called, for {shop.failures}."
     task.delay(*args)
     settle()
-    assert len(shop.told) == 1, f"{call}, then a call without a callback: it was called again."
+    assert len(shop.told) == 1, (
+        f"{call}: a call without callbacks came after it, and its callback was called again. Who "
+        "makes a signature once, for all calls? Each call needs its own."
+    )
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -228,10 +216,16 @@ def test_an_error_reaches_the_caller(
 
     check_nobody_waited(name, timeline)
     check_pages(call, press, pages, name)
+    why = f"{call} `total_ink` ran all the same. `catalogue.pages_of` raises: let its error pass."
+    assert not press.totals or pages, why
     assert not press.totals, f"{call} `total_ink` was called with {press.totals}."
     assert not shop.told, f"{call} the callback for success was called, with {shop.told}."
+    again = f"{call} a task is to run again, later. Let the error pass."
+    assert shop.failures or not timeline.retried(), again
+    called = f"was called with {shop.failures}" if shop.failures else "was not called"
     assert len(shop.failures) == 1, (
-        f"{call} the error callback must be called once. It was called with {shop.failures}."
+        f"{call} the error callback {called}. It must be called once. `self.replace(…)` hands it "
+        "on."
     )
     with pytest.raises(Exception) as caught:  # a ChordError, or the page's own
         result.get()
@@ -239,7 +233,10 @@ def test_an_error_reaches_the_caller(
         assert text in error, f"{call} this must be told: {text!r}. Told was {error!r}."
     task.delay(*args)
     settle()
-    assert len(shop.failures) == 1, f"{call} then once more, without callbacks: one was called."
+    assert len(shop.failures) == 1, (
+        f"{call} then came a call without callbacks, and one was called. Each call needs a "
+        "signature of its own."
+    )
 
 
 @pytest.mark.parametrize("name", EACH)
