@@ -3,12 +3,11 @@
 import contextlib
 import itertools
 import json
-import re
 import sys
+import time
 import traceback
 import uuid
 from inspect import isfunction
-from pathlib import Path
 
 import pytest
 from celery import Task
@@ -26,6 +25,7 @@ class BackEnd:
     def __init__(self, kata):
         self.diary = []  # (task id, state, value) of each record; ("", "photo", its id) between
         self.by_hand = ""  # a state that a task has stored, though only Celery should
+        self.pages, self.albums = [], 0  # what `status` told `follow`; albums that were right
         self.reads = 0  # by the learner's code, outside a worker
         self.after_read = lambda: None  # called when the learner's code has read a record
         self._file, self._class = kata.__file__, type(kata.app.backend)
@@ -45,7 +45,7 @@ class BackEnd:
     def noted(self):
         """Note what is stored, and what the learner's code reads outside a worker."""
         read, store = self._class._get_task_meta_for, self._class.store_result
-        wait = self._class.wait_for_pending
+        wait, forget = self._class.wait_for_pending, self._class.forget
 
         def noted_read(backend, task_id):
             meta = read(backend, task_id)
@@ -66,18 +66,31 @@ class BackEnd:
         def noted_wait(backend, result, *args, **kwargs):
             callers, state = self._callers(), read(backend, result.id)["status"]
             if callers and state not in READY_STATES:
-                pytest.fail(
-                    f"TODO {2 if 'status' in callers else 3}: the state is {state}, and "
-                    f"`{callers[0]}` waits for the result of the album.\n"
-                    "`status` must answer at once. `follow` waits with `pause()` and looks again."
-                )
+                pytest.fail(f"{_blame(callers)} waits for the album. {_in_place(callers, state)}")
             return wait(backend, result, *args, **kwargs)
+
+        def noted_forget(backend, task_id):
+            if callers := self._callers():
+                pytest.fail(f"{_blame(callers)} removed the result (`forget`). Others need it.")
+            return forget(backend, task_id)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(self._class, "_get_task_meta_for", noted_read)
             patch.setattr(self._class, "store_result", noted_store)
             patch.setattr(self._class, "wait_for_pending", noted_wait)
+            patch.setattr(self._class, "forget", noted_forget)
             yield
+
+
+def _blame(callers):
+    return f"TODO {2 if 'status' in callers else 3}: `{callers[0]}`"
+
+
+def _in_place(callers, state):
+    if "status" in callers:
+        return f"It must answer at once: {state}."
+    again = " RETRY is no end: the album is run again." if state == "RETRY" else ""
+    return f"The state is {state}.{again}\nLook with `status`, and wait only by `pause()`."
 
 
 @pytest.fixture
@@ -103,19 +116,6 @@ def send(kata):
         return kata.render_album.delay(photo_ids)
 
     return send_album
-
-
-@pytest.fixture
-def hint(kata):
-    """`hint(did)`: a line for what `get` of a good album did, or "" if nothing is to be said."""
-
-    def line(did):
-        source = Path(kata.__file__).read_text(encoding="utf-8")
-        if "unhashable" in did and re.search(r"update_state\(\s*[\"']", source):
-            return "The first argument of `update_state` is task_id: write `state=…, meta=…`.\n"
-        return ""
-
-    return line
 
 
 def true_page(state, value):
@@ -223,7 +223,7 @@ class Looks:
             pytest.fail(
                 "`follow` has looked again without `pause()`. Calls of `status`: "
                 f"{self.pages}, other reads of the back end: {self.reads}.\n"
-                "One call of `status` is enough: it tells the state and the percentage."
+                "One call of `status` tells all. Call `pause()` before the next look."
             )
 
     def note_pause(self):
@@ -232,10 +232,7 @@ class Looks:
         self.pages = self.reads = 0
         self._depths.append(sum(1 for _ in traceback.walk_stack(None)))
         if len(self._depths) > 5 and self._depths == sorted(set(self._depths)):
-            pytest.fail(
-                "`follow` calls itself for each look. With a long album that ends in a "
-                "RecursionError: use a loop."
-            )
+            pytest.fail("`follow` calls itself for each look, up to a RecursionError. Use a loop.")
 
 
 @pytest.fixture
@@ -251,29 +248,39 @@ def followed(kata, back_end, page_of, outcome_of, naps, monkeypatch):
         after = {"pause": lambda: None, "look": lambda: None, in_each: go_on}
         inside = []  # not empty while `status` runs
         naps.clear()
+        sleep = time.sleep
+
+        def noted_sleep(seconds):  # it fails where the sleep is
+            if (code := sys._getframe(1).f_code).co_filename != kata.__file__:
+                return sleep(seconds)
+            naps.append(seconds)
+            return inside or code.co_name == "pause" or check_naps(looks.pauses)
 
         def check_naps(pauses):
             assert naps == [0.5] * pauses, (
-                "Your code slept in another way than by `pause()`.\n"
-                "Only `pause` sleeps, for 0.5 seconds each time."
+                f"`pause` slept for {(naps or [0])[-1]} seconds. It is given: put 0.5 back."
+                if len(naps) <= pauses
+                else "Your code slept in another way than by `pause()`.\nOnly `pause` sleeps."
             )
 
         def status(*args, **kwargs):
             asked = [*args, *kwargs.values()]
             it = "the AsyncResult" if isinstance(asked[0], AsyncResult) else asked
-            told_id = repr(asked) == repr([task_id])  # an AsyncResult is equal to its id
-            assert told_id, f"`follow` called `status` with {it}, and not with the id."
+            is_id = repr(asked) == repr([task_id])  # an AsyncResult is equal to its id
+            assert is_id, f"`follow` called `status` with {it}, and not with the id."
             check_naps(looks.pauses)
             looks.note(pages=1)
             inside.append(status)
             try:
-                return page_of(task_id)
+                back_end.pages.append(page_of(task_id))
+                return back_end.pages[-1]
             finally:
                 inside.pop()
 
         def pause():
             given_pause()
             looks.note_pause()
+            check_naps(looks.pauses)
             after["pause"]()
 
         def after_read():
@@ -284,6 +291,7 @@ def followed(kata, back_end, page_of, outcome_of, naps, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(kata, "status", status)
             patch.setattr(kata, "pause", pause)
+            patch.setattr(time, "sleep", noted_sleep)
             patch.setattr(back_end, "after_read", after_read)
             did, where = outcome_of(kata.follow, kata.app.AsyncResult(task_id), told.append)
         check_naps(looks.pauses)
