@@ -52,9 +52,10 @@ def pytest_pyfunc_call(pyfuncitem):
         except NotImplementedError as gap:
             raise gap.with_traceback(error.__traceback__) from None
         except AssertionError as cause:
-            text = said(cause) + advice(kata, todo)
+            text = said(cause)
+            text += advice(kata, todo, text)
             raise AssertionError(text).with_traceback(error.__traceback__) from None
-        if isinstance(error, AssertionError) and (more := advice(kata, todo)):
+        if isinstance(error, AssertionError) and (more := advice(kata, todo, said(error))):
             raise AssertionError(said(error) + more).with_traceback(error.__traceback__) from None
         raise
 
@@ -96,7 +97,7 @@ def check_router(kata, todo, error):
         assert found, f"`task_queues` has no queue {queue!r}.\n{why}"
 
 
-def advice(kata, todo):
+def advice(kata, todo, text):
     """What may be said below the text of a failure: "" or lines, each with its line break."""
     conf, names = kata.app.conf, [name for both in SETTINGS.values() for name in both]
     lines = [
@@ -105,6 +106,16 @@ def advice(kata, todo):
         if name in vars(kata) and conf[name] == DEFAULTS[name]
     ]
     if todo == 1:
+        lines += [
+            f"`{name}` names its queue itself: take `queue=` out of its `@app.task`."
+            for name in RULE
+            if getattr(kata.app.tasks.get(name), "queue", None)
+        ]
+        if (default := conf.task_default_queue) != "default" and "task_default_queue" not in text:
+            lines.append(
+                "What no route answers for goes to `task_default_queue`, which is "
+                f"{default!r}. Set it to 'default'."
+            )
         told = [ask_routers(kata.app, name)[2] for name in RULE]
         keys = any("'routing_key'" in text and NO_QUEUE in text for text in told)
     else:  # the names of the options in `render` are among its constants
@@ -156,6 +167,8 @@ def kind_of(queues):
     kind = type(queues[0])
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
     value = f", {queues[0]!r}" if isinstance(queues[0], str) else ""
+    if name == "queue.Queue":
+        value = ", of Python's own library. Write `from kombu import Queue`"
     return f"The first in it is a {name}{value}."
 
 
@@ -170,7 +183,10 @@ def ask_routers(app, name, args=(), kwargs=None):
     try:
         routers = prepare(entries)
     except Exception as error:
-        text = "`task_routes` must be a dict, or a list of routers such as a dict. It is\n"
+        text = (
+            "`task_routes` must be a dict, or a list of routers. Each router is a dict or a "
+            "function. It is\n"
+        )
         return None, 1, f"{text}{shown(entries)}.\nCelery says {type(error).__name__}: {error}."
     asked = f"Asked about {name}, the routers in `task_routes` say:"
     for entry, router in zip(entries, routers, strict=True):
@@ -195,7 +211,12 @@ def ask_routers(app, name, args=(), kwargs=None):
 
 
 def of_text(entry):
-    """A text among the routers is taken for an import path. It was hardly meant as one."""
+    """A text among the routers is taken for an import path; and a dict holds no function."""
+    if isinstance(entry, Mapping) and "<function " in repr(entry):
+        return (
+            "\nA dict of routes holds no function. Put the function in a list, in front of "
+            "the dict."
+        )
     if not isinstance(entry, str) or "." in entry.strip(".*"):
         return ""
     put = "the dict itself, without `*`" if "*" in entry else "the function itself, without quotes"
@@ -218,11 +239,29 @@ def queue_in(app, answer):
         return None, f"A route has no {no_options.pop()!r}: it says only where the message goes."
     named = answer.get("queue") if isinstance(answer, Mapping) else answer
     if not named:
-        return app.conf.task_default_queue, NO_QUEUE
+        none = "" if answer else " Return None, and Celery asks the next router."
+        return app.conf.task_default_queue, NO_QUEUE + none
     why = "The first answer that is not None decides."
     if not isinstance(named, str):
         why += " Celery writes into the dict of an answer: return a new one each time."
     return getattr(named, "name", named), why
+
+
+@pytest.fixture
+def render(kata, timeline):
+    """`render(…)` calls `render`. `render.odd` tells which calls did not send one message."""
+
+    def call(*args, **options):
+        before = len(timeline.sent())
+        result = kata.render(*args, **options)
+        if (count := len(timeline.sent()) - before) != 1:
+            told = ", ".join([*map(repr, args), *(f"{k}={v!r}" for k, v in options.items())])
+            sent = f"{count} messages" if count else "nothing"
+            call.odd.append(f"`render({told})` sent {sent}. Each call must send one message.")
+        return result
+
+    call.odd = []
+    return call
 
 
 @pytest.fixture
