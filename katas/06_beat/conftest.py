@@ -4,7 +4,7 @@ Nothing here makes a test fail: a test that passes is not looked at.
 """
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from unittest import mock
 
 import pytest
@@ -28,8 +28,11 @@ def pytest_pyfunc_call(pyfuncitem):
             text = no_message(kata.app.conf.beat_schedule, str(error))
         elif isinstance(error, TypeError):
             text = no_zone(kata.app.conf.timezone, str(error))
-        elif todo == 1 and "Beat would send" in said(error):
-            more = no_seconds(kata.app.conf.beat_schedule)
+        elif "eat would send" in said(error):
+            more = twice(kata.app.conf.beat_schedule)
+            more = more or (no_seconds(kata.app.conf.beat_schedule) if todo == 1 else "")
+        elif "The options of the entry" in said(error):
+            more = fixed(kata.app.conf.beat_schedule)
         elif todo == 4 and "next_run(" in said(error):
             more = not_asked(asked)
         text = text or (said(error) if more else "")
@@ -52,7 +55,7 @@ def no_message(entries, error):
     if not isinstance(entry, dict):
         return ""
     if isinstance((entry.get("options") or {}).get("expires"), timedelta):
-        return "`expires` is a timedelta. Celery takes a number of seconds, or a datetime."
+        return "`expires` is a timedelta. Give a number of seconds."
     if not entry.get("args") and not entry.get("kwargs") and "missing" in error:
         return f"The entry {name[1]!r} has no `args`, and its task needs an argument."
     return ""
@@ -73,11 +76,33 @@ def no_seconds(entries):
     return "\nA crontab knows minutes, and no seconds. Seconds are a number."
 
 
+def twice(entries):
+    """Two entries that send the same task."""
+    names = {}
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        task = entry.get("task") if isinstance(entry, dict) else None
+        if (other := names.setdefault(task, name)) != name and task:
+            return f"\nThe entries {other!r} and {name!r} both send {task}. Keep the first."
+    return ""
+
+
+def fixed(entries):
+    """A moment where an age is asked for."""
+    entry = entries.get("heartbeat") if isinstance(entries, dict) else None
+    options = entry.get("options") if isinstance(entry, dict) else None
+    if not isinstance(options, dict) or not isinstance(options.get("expires"), datetime):
+        return ""
+    return "\nA datetime is one moment, fixed when the file was imported. Give a number of seconds."
+
+
 def not_asked(schedule_at):
     """The schedule was asked without `schedule_at`."""
     if schedule_at.called:
         return ""
-    return "\nA schedule of `beat_schedule` counts from this very moment: ask `schedule_at` for it."
+    return (
+        "\n`next_run` did not ask `schedule_at` for the schedule. Ask it, and then that "
+        "schedule for what remains."
+    )
 
 
 @pytest.fixture
@@ -91,8 +116,11 @@ def check_given(kata):
         given = kata.app.tasks.get(f"tasks.{name}")
         assert given, f"`{name}` is given, as a task of `app`. It is not there any more."
         new = [o for o in options if getattr(given, o, None) != getattr(plain, o, None)]
-        assert not new, f"`{name}` is given. Leave it as it is: it has the option `{new[0]}` now."
+        into = " Write it in the `options` of the entry." if new == ["expires"] else ""
+        assert not new, f"`{name}` is given. Take `{new[0]}` out of its `@app.task`.{into}"
         found = given(*args)
-        assert found == answer, f"`{name}` is given: it returns {answer!r}, and not {found!r}."
+        assert found == answer, (
+            f"`{name}` is given and must return {answer!r}. It returns {found!r} now: put it back."
+        )
 
     return checked

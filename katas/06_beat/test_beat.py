@@ -121,8 +121,8 @@ def shown(times):
 def check_times(kata, times, expected, period):
     if [at.timestamp() for at in times] != [at.timestamp() for at in expected]:
         check_zone(kata)
-        must = f"beat must send it:  {shown(expected)}"
-        raise AssertionError(f"In {period}\nbeat would send it: {shown(times)}\n{must}")
+        must = f"{shown(times)}\nbeat must send it:  {shown(expected)}"
+        raise AssertionError(f"In {period}\nbeat would send it: {must}")
 
 
 def check_next_run(kata, name, now, expected):
@@ -175,7 +175,8 @@ def test_a_late_heartbeat_is_not_run(kata, beat, start_worker, timeline, settle)
     ran = [event.id for event in timeline.started()]
     options = options_of(kata, "heartbeat")
     assert late not in ran, (
-        f"A heartbeat was run that had waited for 30 seconds. It must not run any more. {options}"
+        "The test sent a heartbeat as if 30 seconds ago, and a worker ran it. Its message must "
+        f"expire 30 seconds after it is sent. {options}"
     )
     assert fresh in ran, (
         f"A worker was there at once, and yet no heartbeat was run: it had expired. {options}"
@@ -228,10 +229,8 @@ def test_a_worker_can_run_every_entry(
     settle()
 
     started = timeline.started()
-    assert started, (
-        f"The message of {name!r} was {hours} hours old, and the worker threw it away. "
-        f"Better late than never. {options_of(kata, name)}"
-    )
+    old = f"was {hours} hours old, and must run" if hours else "was new, and had expired already"
+    assert started, f"The message of {name!r} {old}: thrown away. {options_of(kata, name)}"
     ran = [event.call for event in started]
     assert [event.task for event in started] == [f"tasks.{name}"], (
         f"One message of the entry {name!r} must make one run of `{name}`. These tasks ran: {ran}."
