@@ -31,6 +31,7 @@ TICK = 0.1  # seconds between two looks
 PATIENCE = 50  # looks at the same thing: an honest task takes a few of them
 #: The same for a task in another process. Celery needs five seconds to see that one was killed.
 PATIENCE_ELSEWHERE = 70
+LOOKS_AGAIN = 5  # at the test's own thread, before it is said to be busy
 MOST_MESSAGES = 500  # and updates of a state, in one test; an honest one has some dozens
 LAST_TRIES = 25  # how often, every 0.02 seconds, a thread is told to end
 WAKE = getattr(signal, "SIGVTALRM", None)  # nobody else uses it; there is none on Windows
@@ -102,7 +103,7 @@ class Guard:
                 self._wake()
             elif looks >= self._patience():
                 looks = 0
-                if self._watch.busy() or self._test_is_busy():
+                if self._watch.busy() or self._test_stays_busy(wait):
                     self._give_up(self._about_endless(), self._place())
             elif self._signs_of_life() > MOST_MESSAGES:
                 self._give_up(self._about_storm(), "")
@@ -119,6 +120,13 @@ class Guard:
     def _patience(self) -> int:
         elsewhere = any(m.running and m.running.pid != os.getpid() for m in self._watch.busy())
         return PATIENCE_ELSEWHERE if elsewhere else PATIENCE
+
+    def _test_stays_busy(self, wait: Callable[[float], bool]) -> bool:
+        """Whether the answer runs in the test's own thread, and not only just now.
+
+        The test may have waited for something else all the time, such as another process.
+        """
+        return all(self._test_is_busy() and not wait(TICK) for _ in range(LOOKS_AGAIN))
 
     def _test_is_busy(self) -> bool:
         ours = sys._current_frames().get(self._main.ident or 0)
