@@ -78,8 +78,8 @@ def next_signature(failure: Failure, what: str) -> list[str]:
         return ["`map` hands over each item as one argument. `starmap` takes it apart."]
     if not any(task.__name__ == named[1] for task in failure.tasks):
         return []
-    if isinstance(failure.error, AssertionError) and re.search(rf"\b{named[1]}\b", what):
-        return []  # the test has a sentence of its own about it
+    if isinstance(failure.error, AssertionError) and re.search(r"\.si?\(|\blink\b", what):
+        return []  # the test has said how to call it
     return [
         f"`{named[1]}` comes next, and cannot be called like that. With `.s` its first argument "
         "is the result of the task before it; yours come after that. With `.si` it gets only yours."
