@@ -8,12 +8,13 @@ tests see the names that they gave. What it declares it writes down, for `delete
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from kombu.connection import Connection as AnyConnection
 from kombu.transport import pyamqp
+
+from dojo.running import servers
 
 TRANSPORT = "dojo.running.amqp:Transport"
 #: The arguments of a queue that name another queue or exchange.
@@ -28,7 +29,7 @@ def options(prefix: str) -> dict[str, object]:
 
 def _ledger(prefix: str) -> Path:
     """Where all processes of one test write what they declare."""
-    return Path(tempfile.gettempdir()) / f"{prefix}declared"
+    return servers.TEMPORARY / f"{prefix}declared"
 
 
 def delete_declared(url: str, prefix: str) -> None:

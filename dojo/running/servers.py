@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,6 +20,8 @@ import pytest
 from dojo.safety import garbage
 
 REDIS, AMQP = "KATAS_REDIS_URL", "KATAS_AMQP_URL"
+#: Our own temporary files; asked for before any test, which may want another folder for its own.
+TEMPORARY = Path(tempfile.gettempdir())
 SCHEMES = {REDIS: ("redis", "rediss"), AMQP: ("amqp", "amqps")}
 EXAMPLES = {REDIS: "redis://127.0.0.1:6379/0", AMQP: "amqp://guest:guest@127.0.0.1:5672//"}
 PATIENCE = 5.0  # seconds that a server has for its first answer
