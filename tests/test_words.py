@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,9 @@ from dojo.evidence.timeline import Timeline
 from dojo.grading import answers
 from dojo.grading.curriculum import Kata
 from dojo.safety.shelter import celery_untouched
+from dojo.telling import report
 from dojo.telling.explain import explain
+from dojo.telling.explanation import Explanation
 from dojo.telling.failure import Failure
 
 HEAD = """
@@ -219,6 +222,7 @@ def test_the_next_step(tmp_path: Path, code: str, says: str) -> None:
         ),
         ("app.conf.task_routes = {}\ndef go(): assert 0", "setting"),
         ("def go(): raise NameError(\"name 'price' is not defined\")", "import"),
+        ("fee = 1\ndel fee\nfee + 1\ndef go(): pass", "further down"),
         ("def go(): add(1, colour=2)", "apply_async"),
         ("def go(): raise TypeError(\"add() got an unexpected keyword argument 'size'\")", "delay"),
     ],
@@ -249,3 +253,19 @@ def test_an_eager_task_is_in_no_worker(tmp_path: Path) -> None:
     text = told(tmp_path, code, eager=True)
     assert "TypeError" in text
     assert "in the worker" not in text
+
+
+def test_two_threads_that_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPython 3.11 cannot parse in two threads at once; then it is explained a second time."""
+    explained = Explanation("It works.", "It does not.")
+    said = iter([SystemError("AST constructor recursion depth mismatch"), explained])
+
+    def stumbling(_failure: Failure) -> object:
+        if isinstance(one := next(said), Exception):
+            raise one
+        return one
+
+    monkeypatch.setattr("dojo.telling.explain.explain", stumbling)
+    monkeypatch.setattr("dojo.telling.failure.failure_of", lambda *_: None)
+    item: Any = None
+    assert report._explained(item, Kata("99_words", tmp_path), ValueError()) is explained

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
+from dojo.grading.answers import shown
 from dojo.grading.source import names_defined
 from dojo.telling.failure import Failure
 
 #: What Python says of a wrong decorator.
 DECORATORS = ("'TaskRegistry' object is not callable", "'Celery' object is not callable")
 MISSING = re.compile(r"TypeError: (\w+)\(\) missing \d+ required")
+PLACE = re.compile(r"(.+?), line (\d+): ")
 UNDEFINED = re.compile(r"name '(\w+)' is not defined")
 
 
@@ -31,10 +33,12 @@ def called_in_place(failure: Failure, what: str) -> list[str]:
 
 def defined_later(failure: Failure, what: str) -> list[str]:
     """A name that stands further down in the file."""
-    found = UNDEFINED.search(what)
+    found, place = UNDEFINED.search(what), PLACE.match(what)
     line = names_defined(failure.answer).get(found[1]) if found else None
-    if found is None or line is None:
+    if found is None or place is None or line is None:
         return []
+    if place[1] != shown(failure.answer) or line <= int(place[2]):
+        return []  # it is missing in a given module, or for another reason
     return [
         f"`{found[1]}` is defined further down, in line {line}. Python reads a file from the top: "
         "this line must come after that one."
